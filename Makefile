@@ -1,0 +1,202 @@
+# Culvert's build. "make help" lists what it can do. Needs GNU make 4.3.
+
+VERSION := 0.1.0
+
+# What a caller may set ---------------------------------------------------------------------------------------
+
+O      ?= build
+PREFIX ?= /usr/local
+SBIN   ?= $(PREFIX)/sbin
+ETC    ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)/culvert
+PYTHON ?= /usr/bin/python3
+LINK   ?= static
+CFLAGS ?=
+
+ifeq ($(origin CC),default)
+CC := $(CROSS_COMPILE)gcc
+endif
+PKG_CONFIG   ?= $(CROSS_COMPILE)pkg-config
+STRIP        ?= $(CROSS_COMPILE)strip
+CLANG_FORMAT ?= clang-format
+CLANG_TIDY   ?= clang-tidy
+
+Q := $(if $(V),,@)
+say = $(if $(V),:,printf '  %-8s %s\n')
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+# Configuration -----------------------------------------------------------------------------------------------
+# The values are those of $(O)/.config, or of host_defconfig when there is none. sync writes them for make
+# (auto.conf) and for C (autoconf.h, only when it changes, so that only then everything is compiled again).
+
+KCONFIG      := $(PYTHON) .build/kconfig.py
+CONFIG_FILE  ?= $(if $(wildcard $(O)/.config),$(O)/.config,config/host_defconfig)
+CONFIG_SET   ?=
+AUTOCONF     := $(O)/include/autoconf.h
+kconfig_tool := KCONFIG_CONFIG=$(O)/.config $(PYTHON) -m
+
+# Goals that compile nothing and so need no configuration.
+plain_goals := help clean distclean deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
+    format check-format layering uninstall check compilers options footprint-all
+compiling := $(filter-out $(plain_goals),$(or $(MAKECMDGOALS),all))
+
+# $(call remember,FILE,TEXT): FILE holds TEXT, and is touched only when TEXT changes.
+remember = $(if $(call differ,$(file <$(1)),$(2)),$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
+differ   = $(subst x$(1)x,,x$(2)x)$(subst x$(2)x,,x$(1)x)
+
+ifneq ($(compiling),)
+$(call remember,$(O)/.config-source,$(CONFIG_FILE) $(CONFIG_SET))
+
+$(O)/include/auto.conf: $(CONFIG_FILE) $(O)/.config-source Kconfig .build/kconfig.py
+	$(Q)$(KCONFIG) sync $(CONFIG_FILE) $(O)/include $(CONFIG_SET)
+$(AUTOCONF): $(O)/include/auto.conf ;
+
+include $(O)/include/auto.conf
+endif
+
+# Sources -----------------------------------------------------------------------------------------------------
+# Every .c file of a floor is compiled. An option is a file: src-$(CONFIG_X) takes it out when X is off.
+
+src-$(CONFIG_REVERSE_MAP) += src/proxy/reverse_map.c
+src-$(CONFIG_FORWARDED)   += src/proxy/forwarded.c
+
+port-$(CONFIG_PORT_POSIX) += $(wildcard port/posix/*.c)
+
+lib_src  := $(filter-out $(src-),$(sort $(wildcard src/*/*.c)))
+main_src := src/main.c $(sort $(port-y))
+
+# Flags -------------------------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Werror
+DEFINES  := -include $(AUTOCONF) -Iinclude -Isrc
+COMMON   := -std=c11 -g -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. \
+    $(if $(SYSROOT),--sysroot=$(SYSROOT))
+
+ifdef SANITIZE
+OPTIMIZE := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+else
+OPTIMIZE := -O2
+endif
+
+# The libraries. Their heap calls go to src/base/heap.c, which serves them from arenas: so they are linked
+# statically, unless LINK=shared.
+NGHTTP2_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags libnghttp2 2>/dev/null)
+NGHTTP2_LIBS   ?= $(or $(shell $(PKG_CONFIG) --libs libnghttp2 2>/dev/null),-lnghttp2)
+LIBS := $(NGHTTP2_LIBS)
+
+WRAP    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
+ALL_CFLAGS  = $(COMMON) $(WARNINGS) $(OPTIMIZE) $(NGHTTP2_CFLAGS) $(DEFINES) $(CFLAGS)
+ALL_LDFLAGS = $(COMMON) $(OPTIMIZE) $(CFLAGS) -Wl,--gc-sections $(WRAP) $(LDFLAGS)
+ALL_LIBS    = $(if $(filter static,$(LINK)),-Wl$(comma)-Bstatic $(LIBS) -Wl$(comma)-Bdynamic,$(LIBS))
+comma := ,
+
+# Rules of compilation ----------------------------------------------------------------------------------------
+
+obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
+
+ifneq ($(compiling),)
+$(call remember,$(O)/.flags,$(CC) $(ALL_CFLAGS) $(VERSION) $(ALL_LDFLAGS) $(ALL_LIBS))
+$(call remember,$(O)/.lib-sources,$(lib_src))
+endif
+
+.PHONY: all
+all: $(O)/culvert
+
+$(O)/culvert: $(call obj,$(main_src) $(lib_src)) $(O)/.lib-sources
+	@$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(ALL_LIBS)
+
+# All of src/ but main.c, for test programs.
+$(O)/libculvert.a: $(call obj,$(lib_src)) $(O)/.lib-sources
+	@$(say) AR $@
+	$(Q)rm -f $@ && $(CROSS_COMPILE)ar rcsD $@ $(filter %.o,$^)
+
+# Impossible combinations of options end the build here, with the option's name.
+$(O)/.config-checked: include/config_check.h $(AUTOCONF) $(O)/.flags
+	$(Q)$(CC) -std=c11 -include $(AUTOCONF) -fsyntax-only -x c include/config_check.h && touch $@
+
+$(O)/obj/%.o: %.c $(O)/.flags | $(O)/.config-checked
+	@$(say) CC $<
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(call obj,src/main.c): DEFINES += -DCULVERT_VERSION='"$(VERSION)"'
+$(O)/obj/tests/%.o: WARNINGS += -Wno-conversion
+
+-include $(patsubst %.o,%.d,$(call obj,$(lib_src) $(main_src) $(wildcard tests/unit/*.c tests/sim/*.c tests/fuzz/*.c)))
+
+# Configuration goals -----------------------------------------------------------------------------------------
+
+.PHONY: menuconfig oldconfig olddefconfig savedefconfig
+menuconfig oldconfig:
+	@mkdir -p $(O)
+	$(Q)$(kconfig_tool) $@ Kconfig
+
+olddefconfig:
+	$(Q)$(KCONFIG) config $(O)/.config $(O)/.config
+
+savedefconfig:
+	$(Q)$(KCONFIG) minimal $(O)/.config $(O)/defconfig
+	@echo "$(O)/defconfig holds what differs from the defaults."
+
+%_defconfig: config/%_defconfig
+	$(Q)$(KCONFIG) config $< $(O)/.config
+	@echo "$(O)/.config is that of $<."
+config/%_defconfig: ;
+
+# Installation ------------------------------------------------------------------------------------------------
+
+.PHONY: install install-strip uninstall clean distclean
+install: $(O)/culvert
+	install -d $(DESTDIR)$(SBIN) $(DESTDIR)$(ETC)
+	install -m 755 $(O)/culvert $(DESTDIR)$(SBIN)/culvert
+	install -m 644 config/culvert.conf $(DESTDIR)$(ETC)/culvert.conf.example
+
+install-strip: install
+	$(STRIP) $(DESTDIR)$(SBIN)/culvert
+
+uninstall:
+	rm -f $(DESTDIR)$(SBIN)/culvert $(DESTDIR)$(ETC)/culvert.conf.example
+	-rmdir $(DESTDIR)$(ETC) 2>/dev/null
+
+clean:
+	rm -rf $(O)/obj $(O)/asan $(O)/check $(O)/fuzz $(O)/test $(O)/include $(O)/culvert $(O)/libculvert.a \
+	    $(O)/.flags $(O)/.lib-sources $(O)/.config-source $(O)/.config-checked
+
+distclean: clean
+	rm -f $(O)/.config $(O)/.config.old $(O)/defconfig
+	-rmdir $(O) 2>/dev/null
+
+# Tests -------------------------------------------------------------------------------------------------------
+# Test programs are built by this same Makefile in $(O)/asan, with sanitizers and with the guards of memory on.
+
+asan = $(MAKE) O=$(O)/asan SANITIZE=address,undefined CONFIG_FILE=$(CONFIG_FILE) CONFIG_SET="HEAP_GUARD=y POISON=y"
+
+test_names   = $(basename $(notdir $(wildcard tests/$(1)/test_*.c)))
+test_helpers = $(call obj,$(filter-out tests/$(1)/test_%.c,$(wildcard tests/$(1)/*.c)))
+unit_bins := $(addprefix $(O)/test/unit/,$(call test_names,unit))
+sim_bins  := $(addprefix $(O)/test/sim/,$(call test_names,sim))
+
+.PHONY: unit sim run-unit run-sim
+unit sim:
+	+$(Q)$(asan) run-$@
+
+run-unit: $(unit_bins)
+	$(Q).build/run-tests.sh unit $(sort $^)
+run-sim: $(sim_bins)
+	$(Q).build/run-tests.sh sim $(sort $^)
+
+link_test = @$(say) LINK $@; mkdir -p $(@D)
+$(O)/test/unit/%: $(O)/obj/tests/unit/%.o $(call test_helpers,unit) $(O)/libculvert.a
+	$(link_test)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(O)/libculvert.a $(ALL_LIBS) -Wl,--end-group -lcmocka
+$(O)/test/sim/%: $(O)/obj/tests/sim/%.o $(call test_helpers,sim) $(O)/libculvert.a
+	$(link_test)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(O)/libculvert.a $(ALL_LIBS) -Wl,--end-group -lcmocka
+.SECONDARY:
+
+.PHONY: help
+help:
+	@cat .build/help.txt

@@ -39,8 +39,8 @@ AUTOCONF     := $(O)/include/autoconf.h
 kconfig_tool := KCONFIG_CONFIG=$(O)/.config $(PYTHON) -m
 
 # Goals that compile nothing and so need no configuration.
-plain_goals := help clean distclean deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
-    format check-format layering uninstall check compilers options footprint-all
+plain_goals := help clean distclean uninstall deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
+    format check-format layering unit sim fuzz compilers options clang-tests footprint-all check run bench
 compiling := $(filter-out $(plain_goals),$(or $(MAKECMDGOALS),all))
 
 # $(call remember,FILE,TEXT): FILE holds TEXT, and is touched only when TEXT changes.
@@ -124,6 +124,7 @@ $(O)/obj/%.o: %.c $(O)/.flags | $(O)/.config-checked
 
 $(call obj,src/main.c): DEFINES += -DCULVERT_VERSION='"$(VERSION)"'
 $(O)/obj/tests/%.o: WARNINGS += -Wno-conversion
+.SECONDARY:
 
 -include $(patsubst %.o,%.d,$(call obj,$(lib_src) $(main_src) $(wildcard tests/unit/*.c tests/sim/*.c tests/fuzz/*.c)))
 
@@ -162,7 +163,7 @@ uninstall:
 	-rmdir $(DESTDIR)$(ETC) 2>/dev/null
 
 clean:
-	rm -rf $(O)/obj $(O)/asan $(O)/check $(O)/fuzz $(O)/test $(O)/include $(O)/culvert $(O)/libculvert.a \
+	rm -rf $(O)/obj $(O)/asan $(O)/clang $(O)/check $(O)/fuzz $(O)/test $(O)/tidy $(O)/include $(O)/culvert $(O)/libculvert.a \
 	    $(O)/.flags $(O)/.lib-sources $(O)/.config-source $(O)/.config-checked
 
 distclean: clean
@@ -172,31 +173,125 @@ distclean: clean
 # Tests -------------------------------------------------------------------------------------------------------
 # Test programs are built by this same Makefile in $(O)/asan, with sanitizers and with the guards of memory on.
 
-asan = $(MAKE) O=$(O)/asan SANITIZE=address,undefined CONFIG_FILE=$(CONFIG_FILE) CONFIG_SET="HEAP_GUARD=y POISON=y"
+guarded = CONFIG_FILE=$(CONFIG_FILE) CONFIG_SET="$(CONFIG_SET) HEAP_GUARD=y POISON=y"
+asan    = $(MAKE) O=$(O)/asan SANITIZE=address,undefined $(guarded)
+fuzz    = $(MAKE) O=$(O)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined $(guarded)
 
-test_names   = $(basename $(notdir $(wildcard tests/$(1)/test_*.c)))
-test_helpers = $(call obj,$(filter-out tests/$(1)/test_%.c,$(wildcard tests/$(1)/*.c)))
-unit_bins := $(addprefix $(O)/test/unit/,$(call test_names,unit))
-sim_bins  := $(addprefix $(O)/test/sim/,$(call test_names,sim))
+# One suite after another, also when several are asked for at once.
+.PHONY: unit sim fuzz system run-unit run-sim run-fuzz
+unit:
+	+$(Q)$(asan) run-unit
+sim: | $(filter unit,$(MAKECMDGOALS))
+	+$(Q)$(asan) run-sim
+fuzz:
+	+$(Q)$(fuzz) run-fuzz
+system: $(O)/culvert | $(filter unit sim,$(MAKECMDGOALS))
+	+$(Q)$(asan) $(O)/asan/culvert
+	$(Q)CULVERT=$(abspath $(O)/culvert) CULVERT_ASAN=$(abspath $(O)/asan/culvert) \
+	    $(PYTHON) -B -m pytest -q -p no:cacheprovider tests/system $(PYTEST_ARGS)
 
-.PHONY: unit sim run-unit run-sim
-unit sim:
-	+$(Q)$(asan) run-$@
+tests_of  = $(addprefix $(O)/test/$(1)/,$(basename $(notdir $(sort $(wildcard tests/$(1)/$(2)*.c)))))
+helpers   = $(call obj,$(filter-out tests/$(1)/test_%.c,$(sort $(wildcard tests/$(1)/*.c))))
+unit_bins := $(call tests_of,unit,test_)
+sim_bins  := $(call tests_of,sim,test_)
+fuzz_bins := $(call tests_of,fuzz,fuzz_)
 
 run-unit: $(unit_bins)
-	$(Q).build/run-tests.sh unit $(sort $^)
+	$(Q).build/run-tests.sh unit $(unit_bins)
 run-sim: $(sim_bins)
-	$(Q).build/run-tests.sh sim $(sort $^)
+	$(Q).build/run-tests.sh sim $(sim_bins)
+run-fuzz: $(fuzz_bins)
+	$(Q).build/run-fuzz.sh $(O)/corpus $(FUZZ_RUNS) $(fuzz_bins)
+FUZZ_RUNS ?= 50000
 
-link_test = @$(say) LINK $@; mkdir -p $(@D)
-$(O)/test/unit/%: $(O)/obj/tests/unit/%.o $(call test_helpers,unit) $(O)/libculvert.a
-	$(link_test)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(O)/libculvert.a $(ALL_LIBS) -Wl,--end-group -lcmocka
-$(O)/test/sim/%: $(O)/obj/tests/sim/%.o $(call test_helpers,sim) $(O)/libculvert.a
-	$(link_test)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(O)/libculvert.a $(ALL_LIBS) -Wl,--end-group -lcmocka
-.SECONDARY:
+link_test = $(CC) $(ALL_LDFLAGS) $(1) -o $@ $(filter %.o,$^) \
+    -Wl,--start-group $(O)/libculvert.a $(ALL_LIBS) -Wl,--end-group
+$(unit_bins): $(call helpers,unit)
+$(sim_bins): $(call helpers,sim)
+$(unit_bins) $(sim_bins): $(O)/test/%: $(O)/obj/tests/%.o $(O)/libculvert.a
+	@$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(call link_test) -lcmocka
+$(fuzz_bins): $(O)/test/%: $(O)/obj/tests/%.o $(O)/libculvert.a
+	@$(say) LINK $@
+	$(Q)mkdir -p $(@D) && $(call link_test,-fsanitize=fuzzer)
 
-.PHONY: help
+# Form and static analysis ------------------------------------------------------------------------------------
+
+all_c     := $(sort $(wildcard src/*.c src/*/*.c port/*/*.c))
+all_h     := $(sort $(wildcard include/*.h src/*/*.h port/*/*.h))
+formatted := $(all_c) $(all_h) $(sort $(wildcard tests/*/*.[ch]))
+
+.PHONY: format check-format layering tidy cppcheck
+format:
+	$(Q)$(CLANG_FORMAT) -i $(formatted)
+check-format:
+	$(Q)$(CLANG_FORMAT) --dry-run --Werror $(formatted)
+	@echo "check-format: $(words $(formatted)) files"
+
+layering:
+	$(Q)$(PYTHON) -B tests/layering.py --self-test
+	$(Q)$(PYTHON) -B tests/layering.py
+
+tidy: $(all_c:%=$(O)/tidy/%.ok)
+	@echo "tidy: $(words $(all_c)) files"
+$(O)/tidy/%.ok: % .clang-tidy $(all_h) $(AUTOCONF)
+	@$(say) TIDY $<
+	$(Q)mkdir -p $(@D) && $(CLANG_TIDY) --quiet $< -- -std=c11 $(NGHTTP2_CFLAGS) $(DEFINES) \
+	    -DCULVERT_VERSION='"$(VERSION)"' 2>$@.err || { cat $@.err; false; }
+	$(Q)touch $@
+
+cppcheck: $(AUTOCONF)
+	$(Q)cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+	    --suppress=missingIncludeSystem --include=$(AUTOCONF) -Iinclude -Isrc -DCULVERT_VERSION='""' $(all_c)
+	@echo "cppcheck: $(words $(all_c)) files"
+
+# Other builds ------------------------------------------------------------------------------------------------
+
+defconfigs := host router tiny
+compilers  := $(foreach config,$(defconfigs),$(config)-gcc $(config)-clang)
+words_of    = $(subst -, ,$(1))
+
+# Every defconfig with both compilers, and every feature flipped alone.
+.PHONY: compilers options clang-tests $(compilers:%=compile-%)
+compilers: $(compilers:%=compile-%)
+$(compilers:%=compile-%): compile-%:
+	+$(Q)$(MAKE) O=$(O)/check/$* CC=$(word 2,$(call words_of,$*)) \
+	    CONFIG_FILE=config/$(word 1,$(call words_of,$*))_defconfig all
+
+options:
+	+$(Q)$(KCONFIG) options | while read -r option; do \
+	    echo "options: $$option"; \
+	    $(MAKE) O=$(O)/check/option CONFIG_FILE=config/host_defconfig CONFIG_SET=$$option CFLAGS="$(CFLAGS) -O0" all || exit 1; \
+	done
+
+clang-tests:
+	+$(Q)for suite in unit sim system; do \
+	    $(MAKE) O=$(O)/clang CC=clang CONFIG_FILE=$(CONFIG_FILE) $$suite || exit 1; \
+	done
+
+# What the README shows ---------------------------------------------------------------------------------------
+
+.PHONY: deps deps-build deps-run deps-check deps-bench run check bench footprint footprint-all help
+deps: deps-check
+deps-build deps-run deps-check deps-bench: deps-%:
+	@.build/deps.sh $*
+
+run: deps-run
+	+$(Q)$(MAKE) $(O)/culvert
+	@exec $(PYTHON) -B .build/run.py $(O)/culvert
+
+checks := check-format layering cppcheck tidy compilers options unit sim fuzz system clang-tests
+check: deps-check
+	+$(Q).build/check.sh "$(MAKE)" $(checks)
+
+bench: deps-bench
+	+$(Q)$(MAKE) $(O)/culvert
+	$(Q)CULVERT=$(abspath $(O)/culvert) $(PYTHON) -B tests/bench/bench.py $(BENCH_ARGS)
+
+footprint: $(O)/culvert
+	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py $(O)
+footprint-all: $(defconfigs:%=compile-%-gcc)
+	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py $(defconfigs:%=$(O)/check/%-gcc)
+
 help:
 	@cat .build/help.txt

@@ -1,0 +1,55 @@
+#!/bin/sh
+# Install what a goal needs and the machine does not have: deps.sh build|run|check|bench ...
+# Silent when nothing is missing. Without the right to install, it says what to type.
+build="gcc libc6-dev make libnghttp2-dev python3 python3-kconfiglib"
+run="$build nghttp2-server curl iproute2"
+check="$run clang clang-format clang-tidy libclang-rt-14-dev llvm cppcheck libcmocka-dev python3-pytest python3-h2
+    nghttp2-client strace"
+bench="$run nghttp2-client nghttp2-proxy haproxy apache2-bin strace wrk procps"
+
+wanted=
+for set in "$@"; do
+    case $set in
+    build) wanted="$wanted $build" ;;
+    run) wanted="$wanted $run" ;;
+    check) wanted="$wanted $check" ;;
+    bench) wanted="$wanted $bench" ;;
+    *) echo "deps: no such set: $set" >&2; exit 2 ;;
+    esac
+done
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "deps: this is not Debian, so nothing is checked. Needed, by Debian's names:" $wanted >&2
+    exit 0
+fi
+
+present=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' $wanted 2>/dev/null | sed -n 's/^ii //p')
+missing=
+for package in $wanted; do
+    case "
+$present
+" in
+    *"
+$package
+"*) ;;
+    *) case " $missing " in *" $package "*) ;; *) missing="$missing $package" ;; esac ;;
+    esac
+done
+[ -z "$missing" ] && exit 0
+
+if [ "$(id -u)" = 0 ]; then
+    root=
+elif sudo -n true 2>/dev/null; then
+    root="sudo -n"
+else
+    echo "These packages are missing. Type:" >&2
+    echo "  sudo apt-get update && sudo apt-get install --no-install-recommends$missing" >&2
+    exit 1
+fi
+echo "deps: installing$missing"
+$root env DEBIAN_FRONTEND=noninteractive apt-get update -q </dev/null >&2 ||
+    echo "deps: apt-get update failed; trying with the package lists as they are" >&2
+if ! $root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing </dev/null >&2; then
+    echo "deps: could not install$missing" >&2
+    exit 1
+fi

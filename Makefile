@@ -186,7 +186,7 @@ sim: | $(filter unit,$(MAKECMDGOALS))
 fuzz:
 	+$(Q)$(fuzz) run-fuzz
 system: $(O)/culvert | $(filter unit sim,$(MAKECMDGOALS))
-	+$(Q)$(asan) $(O)/asan/culvert
+	+$(Q)$(asan) -s $(O)/asan/culvert
 	$(Q)CULVERT=$(abspath $(O)/culvert) CULVERT_ASAN=$(abspath $(O)/asan/culvert) \
 	    $(PYTHON) -B -m pytest -q -p no:cacheprovider tests/system $(PYTEST_ARGS)
 
@@ -277,15 +277,15 @@ deps-build deps-run deps-check deps-bench: deps-%:
 	@.build/deps.sh $*
 
 run: deps-run
-	+$(Q)$(MAKE) $(O)/culvert
-	@exec $(PYTHON) -B .build/run.py $(O)/culvert
+	+$(Q)$(MAKE) -s $(O)/culvert
+	@DEMO_PORT=$(DEMO_PORT) exec $(PYTHON) -B .build/run.py $(O)/culvert
 
 checks := check-format layering cppcheck tidy compilers options unit sim fuzz system clang-tests
 check: deps-check
 	+$(Q).build/check.sh "$(MAKE)" $(checks)
 
 bench: deps-bench
-	+$(Q)$(MAKE) $(O)/culvert
+	+$(Q)$(MAKE) -s $(O)/culvert
 	$(Q)CULVERT=$(abspath $(O)/culvert) $(PYTHON) -B tests/bench/bench.py $(BENCH_ARGS)
 
 footprint: $(O)/culvert

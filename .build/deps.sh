@@ -2,10 +2,10 @@
 # Install what a goal needs and the machine does not have: deps.sh build|run|check|bench ...
 # Silent when nothing is missing. Without the right to install, it says what to type.
 build="gcc libc6-dev make libnghttp2-dev python3 python3-kconfiglib"
-run="$build nghttp2-server curl iproute2"
+run="$build nghttp2-server nghttp2-client curl iproute2"
 check="$run clang clang-format clang-tidy libclang-rt-14-dev llvm cppcheck libcmocka-dev python3-pytest python3-h2
-    nghttp2-client strace"
-bench="$run nghttp2-client nghttp2-proxy haproxy apache2-bin strace wrk procps"
+    strace"
+bench="$run nghttp2-proxy haproxy apache2-bin strace wrk procps"
 
 wanted=
 for set in "$@"; do

@@ -9,7 +9,10 @@
 import os
 import sys
 
-import kconfiglib
+try:
+    import kconfiglib
+except ImportError:
+    sys.exit("kconfiglib is missing (Debian: python3-kconfiglib). make deps-build installs what the build needs.")
 
 
 def load(path, overrides):

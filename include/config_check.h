@@ -38,12 +38,12 @@
 #error "CONFIG_HEAD_FIELDS cannot hold LIMIT_REQUEST_FIELDS and the 12 that the proxy adds. Raise HEAD_FIELDS."
 #endif
 
-#if CONFIG_OUTPUT_SIZE < CONFIG_REQUEST_HEAD + 1024
-#error "CONFIG_OUTPUT_SIZE cannot hold one request head and 1024 bytes. Raise OUTPUT_SIZE or lower REQUEST_HEAD."
+#if CONFIG_OUTPUT_SIZE < CONFIG_REQUEST_HEAD + 2560
+#error "CONFIG_OUTPUT_SIZE cannot hold one request head and 2560 bytes. Raise OUTPUT_SIZE or lower REQUEST_HEAD."
 #endif
 
-#if CONFIG_OUTPUT_SIZE < CONFIG_RESPONSE_HEAD + 1024
-#error "CONFIG_OUTPUT_SIZE cannot hold one response head and 1024 bytes. Raise OUTPUT_SIZE or lower RESPONSE_HEAD."
+#if CONFIG_OUTPUT_SIZE < CONFIG_RESPONSE_HEAD + 2560
+#error "CONFIG_OUTPUT_SIZE cannot hold one response head and 2560 bytes. Raise OUTPUT_SIZE or lower RESPONSE_HEAD."
 #endif
 
 #if CONFIG_LOG_LINE > CONFIG_LOG_RING / 4

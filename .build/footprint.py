@@ -1,0 +1,113 @@
+#!/usr/bin/python3
+"""The static memory of builds, as a Markdown table read from their linked binaries: footprint.py OUTDIR...
+
+CROSS_COMPILE names the toolchain whose size and nm are asked.
+"""
+import glob
+import os
+import re
+import subprocess
+import sys
+
+TEXT = (".text", ".init", ".fini", ".plt", ".plt.got", ".plt.sec")
+DATA = (".data", ".got", ".got.plt", ".data.rel.ro", ".init_array", ".fini_array", ".dynamic", ".tdata")
+BSS = (".bss", ".tbss")
+# Sections that are not loaded into memory.
+UNLOADED = re.compile(r"\.(debug|comment|gnu\.build|note\.gnu\.gold|symtab|strtab|shstrtab|ARM\.attributes|gnu_debug)")
+SHOWN = 14  # of the largest objects
+POOL = re.compile(r"^POOL\(\s*(\w+)\s*,[^,]+,\s*CONFIG_(\w+)\s*\)", re.M)
+ARRAY = re.compile(r"^static\s[^;=(){}]*?\b(\w+)\[CONFIG_(\w+)\](?:\[[^\]]*\])*\s*[;=]", re.M)
+
+
+def tool(name, *args):
+    """Output of a tool of the toolchain."""
+    return subprocess.run([os.environ.get("CROSS_COMPILE", "") + name, *args], check=True, capture_output=True,
+                          text=True).stdout
+
+
+def counts():
+    """Which option counts the items of which static array: read from the sources, {symbol: option}."""
+    found = {}
+    for path in glob.glob("src/**/*.c", recursive=True) + glob.glob("port/**/*.c", recursive=True):
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        found.update({name + "_pool_storage": option for name, option in POOL.findall(text)})
+        found.update(dict(ARRAY.findall(text)))
+    return found
+
+
+class Build:
+    """One output directory."""
+
+    def __init__(self, directory):
+        self.binary = os.path.join(directory, "culvert")
+        self.config = {}
+        with open(os.path.join(directory, "include", "auto.conf"), encoding="utf-8") as file:
+            self.config = {n: int(v) for n, v in re.findall(r"^CONFIG_(\w+)=(\d+)$", file.read(), re.M)}
+        name = re.sub(r"-(gcc|clang)$", "", os.path.basename(os.path.normpath(directory)))
+        self.name = name
+        self.sections = {"text": 0, "rodata": 0, "data": 0, "bss": 0}
+        for line in tool("size", "-A", self.binary).splitlines():
+            part = line.split()
+            if len(part) != 3 or not part[0].startswith(".") or UNLOADED.match(part[0]):
+                continue
+            kind = "text" if part[0] in TEXT else "data" if part[0] in DATA else "bss" if part[0] in BSS else "rodata"
+            self.sections[kind] += int(part[1])
+        self.objects = {}
+        for line in tool("nm", "-S", "--defined-only", self.binary).splitlines():
+            part = line.split()
+            if len(part) == 4 and part[2] in "bB":
+                symbol = re.sub(r"(\.\d+|@.*)$", "", part[3])
+                self.objects[symbol] = self.objects.get(symbol, 0) + int(part[1], 16)
+
+    def each(self, option, counted):
+        """Bytes of all arrays that an option counts, for one item; None without such an array."""
+        sizes = [size for symbol, size in self.objects.items() if counted.get(symbol) == option]
+        return sum(sizes) // self.config[option] if sizes else None
+
+    def rows(self, counted):
+        """(title, bytes) of what is derived."""
+        windows = self.config["REQUEST_WINDOW"] + self.config["RESPONSE_WINDOW"]
+        return [
+            ("each client connection", self.each("CLIENTS", counted)),
+            ("each request in progress: its heads and state", self.each("EXCHANGES", counted)),
+            ("each request in progress: its guaranteed windows", windows),
+            ("each backend connection", self.each("BACKEND_CONNS", counted)),
+            ("- of this, for each stream it can carry", self.config["H2_ARENA_STREAM"]),
+            ("each backend server", self.each("BACKENDS", counted)),
+            ("each ProxyPass", self.each("ROUTES", counted)),
+        ]
+
+
+def title_of(symbol):
+    """A symbol as a reader knows it."""
+    return re.sub(r"_(pool_)?storage$", "", symbol).replace("_", " ") + f" (`{symbol}`)"
+
+
+def line(title, values):
+    """One row of the table."""
+    print("| " + " | ".join([title] + ["-" if v is None else v if isinstance(v, str) else f"{v:,}" for v in values]) + " |")
+
+
+def main(directories):
+    """Print the table."""
+    builds = [Build(d) for d in directories]
+    counted = counts()
+    line("bytes", [b.name for b in builds])
+    print("|---|" + "---:|" * len(builds))
+    for kind in ("text", "rodata", "data", "bss"):
+        line(kind, [b.sections[kind] for b in builds])
+    line("**RAM (data + bss)**", [f"**{b.sections['data'] + b.sections['bss']:,}**" for b in builds])
+    line("*bss by object*", ["" for _ in builds])
+    symbols = sorted({s for b in builds for s in b.objects}, key=lambda s: (-max(b.objects.get(s, 0) for b in builds), s))
+    for symbol in symbols[:SHOWN]:
+        line(title_of(symbol), [b.objects.get(symbol) for b in builds])
+    line("all else", [b.sections["bss"] - sum(b.objects.get(s, 0) for s in symbols[:SHOWN]) for b in builds])
+    line("*cost of one more*", ["" for _ in builds])
+    for title, *_ in builds[0].rows(counted):
+        line(title, [dict(b.rows(counted))[title] for b in builds])
+
+
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
+main(sys.argv[1:])

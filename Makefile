@@ -28,6 +28,18 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
+# Goals that change what others read run before them, one at a time, as they were typed.
+ordered := clean distclean menuconfig oldconfig olddefconfig savedefconfig %_defconfig format
+ifneq ($(and $(filter $(ordered),$(MAKECMDGOALS)),$(filter-out 1,$(words $(MAKECMDGOALS)))),)
+
+.PHONY: $(MAKECMDGOALS) one-by-one
+$(MAKECMDGOALS): one-by-one
+	@:
+one-by-one:
+	+$(Q)for goal in $(MAKECMDGOALS); do $(MAKE) $$goal || exit 1; done
+
+else
+
 # Configuration -----------------------------------------------------------------------------------------------
 # The values are those of $(O)/.config, or of host_defconfig when there is none. sync writes them for make
 # (auto.conf) and for C (autoconf.h, only when it changes, so that only then everything is compiled again).
@@ -295,3 +307,5 @@ footprint-all: $(defconfigs:%=compile-%-gcc)
 
 help:
 	@cat .build/help.txt
+
+endif

@@ -1,0 +1,21 @@
+/* Socket addresses as text. */
+#ifndef CULVERT_BASE_ADDR_H
+#define CULVERT_BASE_ADDR_H
+
+#include "base/text.h"
+#include "port.h"
+
+/* Longest text of an address: an IPv6 one with an IPv4 tail, in brackets, with a port, and NUL. */
+#define ADDR_TEXT 56
+
+/* Parses a literal IPv4 (dotted quad, decimal, no leading zeros) or IPv6 address (RFC 4291, without brackets, no zone).
+   The port is set to 0. False when it is neither. */
+bool addr_parse(struct text t, struct port_addr *addr) MUST_USE;
+
+/* Appends the address without its port; IPv6 in RFC 5952's canonical form, in brackets when `brackets`. An IPv4-mapped
+   IPv6 address is written as IPv4. */
+void addr_put(struct textbuf *b, const struct port_addr *addr, bool brackets);
+
+bool addr_eq(const struct port_addr *a, const struct port_addr *b);
+
+#endif

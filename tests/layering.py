@@ -16,17 +16,20 @@ C_HEADERS = {"assert.h", "inttypes.h", "limits.h", "stdalign.h", "stdarg.h", "st
              "string.h"}
 TOP = {"src", "port", "include", "config", "tests", "Kconfig", "Makefile", "README.md", "LICENSE"}
 MAX_LINES = 450
-# Headers that only some files may include: pattern of the header, pattern of the file.
+# Headers that only some files may include: pattern of the header, pattern of the file, the same in words.
 RESERVED = [
-    (r"nghttp2/", r"src/(http|side)/h2_\w+\.[ch]$"),
-    (r"mbedtls/|psa/", r"src/net/tls\w*\.[ch]$"),
-    (r"stdlib\.h$", r"src/base/heap\.c$|port/"),
+    (r"nghttp2/", r"src/(http|side)/h2_\w+\.[ch]$", "src/http/h2_* and src/side/h2_*"),
+    (r"mbedtls/|psa/", r"src/net/tls\w*\.[ch]$", "src/net/tls*"),
+    (r"stdlib\.h$", r"src/base/heap\.c$|port/", "src/base/heap.c and port/"),
+    (r"stdio\.h$", r"src/base/text\.c$|port/", "src/base/text.c (vsnprintf) and port/"),
 ]
 HEAP_HOME = "src/base/heap.c"
+CONFIG_CHECK = "include/config_check.h"
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 CONDITIONAL = re.compile(r"^\s*#\s*(if|ifdef|ifndef|elif|else)\b")
 HEAP_CALL = re.compile(r"(?<![\w.>])(malloc|calloc|realloc|free)\s*\(")
+OPTION = re.compile(r"\bCONFIG_([A-Z0-9_]+)\b")
 NOT_CODE = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
 
 
@@ -87,12 +90,31 @@ class Checker:
             elif not self.read(path).startswith(("/*", "//")):
                 self.say(path, 1, "does not begin with a comment that says its job")
         self.check_cycles()
+        self.check_options(sources)
         return self.offences
 
     def read(self, path):
         """The text of a file."""
         with open(os.path.join(self.tree, path), encoding="utf-8") as file:
             return file.read()
+
+    def check_options(self, sources):
+        """Every CONFIG_ name in C is an option of Kconfig (a misspelt one counts as off), and every option is used."""
+        options, used = {}, set()
+        for number, line in enumerate(self.read("Kconfig").splitlines() if "Kconfig" in self.known else [], 1):
+            option = re.match(r"config (\w+)$", line)
+            if option:
+                options.setdefault(option.group(1), number)
+        for path in sources:
+            for number, line in enumerate(code_of(self.read(path)).splitlines(), 1):
+                for name in OPTION.findall(line):
+                    if path != CONFIG_CHECK:
+                        used.add(name)
+                    if name not in options:
+                        self.say(path, number, f"CONFIG_{name} is not an option of Kconfig")
+        used.update(OPTION.findall(self.read("Makefile")) if "Makefile" in self.known else [])
+        for name in sorted(set(options) - used):
+            self.say("Kconfig", options[name], f"no code uses {name}")
 
     def check_file(self, path):
         """The rules for one file of src/, port/ or include/."""
@@ -119,11 +141,11 @@ class Checker:
 
     def check_include(self, path, number, name, system):
         """The rules for one #include."""
-        reserved = [home for header, home in RESERVED if re.match(header, name)]
-        if reserved:
-            if not re.match(reserved[0], path):
-                self.say(path, number, f"<{name}> is only for {reserved[0]}")
-            return
+        for header, home, words in RESERVED:
+            if re.match(header, name):
+                if not re.match(home, path):
+                    self.say(path, number, f"<{name}> is only for {words}")
+                return
         if system:
             if not path.startswith("port/") and name not in C_HEADERS:
                 self.say(path, number, f"<{name}> is an operating system's header: only port/ includes those")
@@ -205,12 +227,14 @@ class Checker:
 
 
 GOOD = {
-    "Makefile": "all:\n",
+    "Makefile": "src-$(CONFIG_ROOM) += src/proxy/room.c\n",
+    "Kconfig": "config CLIENTS\n\tint\n\nconfig ROOM\n\tbool\n",
+    "include/config_check.h": "/* Combinations. */\n#if CONFIG_CLIENTS < 1\n#endif\n",
     ".gitignore": "",
     "include/port.h": "/* The contract. */\n#include <stdint.h>\n",
     "include/compiler.h": "/* Attributes. */\n",
     "port/posix/poll.c": '/* Polls. */\n#include <poll.h>\n#include "port.h"\n',
-    "src/main.c": '/* Starts. */\n#include "ops/config.h"\nint main(void)\n{\n    return 0;\n}\n',
+    "src/main.c": '/* Starts, with CONFIG_N. */\n#include "ops/config.h"\nint c[CONFIG_CLIENTS];\nint main(void)\n{\n    return 0;\n}\n',
     "src/ops/config.h": "/* Settings. */\n",
     "src/base/heap.c": "/* The wraps. */\n#include <stdlib.h>\nvoid f(void)\n{\n    free(0);\n}\n",
     "src/base/text.h": "/* Slices. malloc() in a comment is no call. */\n#include <string.h>\n",
@@ -232,7 +256,7 @@ BAD = [
     ("src/net/conn.c", "/* x */\n#include <mbedtls/ssl.h>\n", "src/net/conn.c:2: <mbedtls/ssl.h> is only for"),
     ("src/base/x.c", "/* x */\n#include <stdlib.h>\n", "src/base/x.c:2: <stdlib.h> is only for"),
     ("src/net/x.c", "/* x */\n#include <sys/socket.h>\n", "src/net/x.c:2: <sys/socket.h> is an operating system's"),
-    ("src/main.c", "/* x */\n#include <stdio.h>\n", "src/main.c:2: <stdio.h> is an operating system's"),
+    ("src/main.c", "/* x */\n#include <stdio.h>\nint c[CONFIG_CLIENTS];\n", "src/main.c:2: <stdio.h> is only for"),
     ("include/port.h", "/* x */\n#include <errno.h>\n", "include/port.h:2: <errno.h> is an operating system's"),
     ("include/port.h", '/* x */\n#include "base/text.h"\n', "include/port.h:2: include/ knows nothing of"),
     ("port/posix/x.c", '/* x */\n#include "base/text.h"\n', "port/posix/x.c:2: a port knows only include/"),
@@ -245,6 +269,8 @@ BAD = [
     ("src/base/x.c", "int x;\n", "src/base/x.c:1: does not begin with a comment"),
     ("tests/unit/test_x.c", "int x;\n", "tests/unit/test_x.c:1: does not begin with a comment"),
     ("src/base/x.c", "/* x */\n" + "int x;\n" * 450, "src/base/x.c:451: has 451 lines"),
+    ("src/base/x.c", "/* x */\nint x = CONFIG_CLIENT;\n", "src/base/x.c:2: CONFIG_CLIENT is not an option of Kconfig"),
+    ("Kconfig", GOOD["Kconfig"] + "\nconfig IDLE\n\tint\n", "Kconfig:7: no code uses IDLE"),
     ("docs/notes.md", "x\n", "docs:1: does not belong at the top"),
 ]
 

@@ -52,7 +52,7 @@ kconfig_tool := KCONFIG_CONFIG=$(O)/.config $(PYTHON) -m
 
 # Goals that compile nothing and so need no configuration.
 plain_goals := help clean distclean uninstall deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
-    format check-format layering unit sim fuzz compilers options clang-tests footprint-all check run bench
+    format check-format layering unit sim fuzz compilers options clang-tests footprint-all budget check run bench
 compiling := $(filter-out $(plain_goals),$(or $(MAKECMDGOALS),all))
 
 # $(call remember,FILE,TEXT): FILE holds TEXT, and is touched only when TEXT changes.
@@ -203,7 +203,7 @@ system: $(O)/culvert | $(filter unit sim,$(MAKECMDGOALS))
 	    $(PYTHON) -B -m pytest -q -p no:cacheprovider tests/system $(PYTEST_ARGS)
 
 tests_of  = $(addprefix $(O)/test/$(1)/,$(basename $(notdir $(sort $(wildcard tests/$(1)/$(2)*.c)))))
-helpers   = $(call obj,$(filter-out tests/$(1)/test_%.c,$(sort $(wildcard tests/$(1)/*.c))))
+helpers   = $(call obj,$(filter-out tests/$(1)/$(2)%.c,$(sort $(wildcard tests/$(1)/*.c))))
 unit_bins := $(call tests_of,unit,test_)
 sim_bins  := $(call tests_of,sim,test_)
 fuzz_bins := $(call tests_of,fuzz,fuzz_)
@@ -218,8 +218,9 @@ FUZZ_RUNS ?= 50000
 
 link_test = $(CC) $(ALL_LDFLAGS) $(1) -o $@ $(filter %.o,$^) \
     -Wl,--start-group $(O)/libculvert.a $(ALL_LIBS) -Wl,--end-group
-$(unit_bins): $(call helpers,unit)
-$(sim_bins): $(call helpers,sim)
+$(unit_bins): $(call helpers,unit,test_)
+$(sim_bins): $(call helpers,sim,test_)
+$(fuzz_bins): $(call helpers,fuzz,fuzz_) $(call obj,$(wildcard tests/unit/port_stub.c))
 $(unit_bins) $(sim_bins): $(O)/test/%: $(O)/obj/tests/%.o $(O)/libculvert.a
 	@$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(call link_test) -lcmocka
@@ -283,7 +284,7 @@ clang-tests:
 
 # What the README shows ---------------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-run deps-check deps-bench run check bench footprint footprint-all help
+.PHONY: deps deps-build deps-run deps-check deps-bench run check bench footprint footprint-all budget help
 deps: deps-check
 deps-build deps-run deps-check deps-bench: deps-%:
 	@.build/deps.sh $*
@@ -292,7 +293,7 @@ run: deps-run
 	+$(Q)$(MAKE) -s $(O)/culvert
 	@DEMO_PORT=$(DEMO_PORT) exec $(PYTHON) -B .build/run.py $(O)/culvert
 
-checks := check-format layering cppcheck tidy compilers options unit sim fuzz system clang-tests
+checks := check-format layering cppcheck tidy compilers budget options unit sim fuzz system clang-tests
 check: deps-check
 	+$(Q).build/check.sh "$(MAKE)" $(checks)
 
@@ -304,6 +305,10 @@ footprint: $(O)/culvert
 	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py $(O)
 footprint-all: $(defconfigs:%=compile-%-gcc)
 	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py $(defconfigs:%=$(O)/check/%-gcc)
+
+# The promise of the tiny build: 1 MiB of RAM.
+budget: compile-tiny-gcc
+	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py --limit 1048576 $(O)/check/tiny-gcc
 
 help:
 	@cat .build/help.txt

@@ -1,5 +1,8 @@
 #!/usr/bin/python3
-"""The static memory of builds, as a Markdown table read from their linked binaries: footprint.py OUTDIR...
+"""The static memory of builds, as a Markdown table read from their linked binaries.
+
+    footprint.py OUTDIR...
+    footprint.py --limit BYTES OUTDIR    only tells whether data and bss are within a limit
 
 CROSS_COMPILE names the toolchain whose size and nm are asked.
 """
@@ -108,6 +111,16 @@ def main(directories):
         line(title, [dict(b.rows(counted))[title] for b in builds])
 
 
+def keep(limit, directory):
+    """Whether a build keeps to a limit of RAM; says so."""
+    build = Build(directory)
+    ram = build.sections["data"] + build.sections["bss"]
+    print(f"footprint: the {build.name} build takes {ram:,} bytes of RAM; its limit is {limit:,}")
+    return ram <= limit
+
+
+if len(sys.argv) == 4 and sys.argv[1] == "--limit":
+    sys.exit(0 if keep(int(sys.argv[2]), sys.argv[3]) else 1)
 if len(sys.argv) < 2:
     sys.exit(__doc__)
 main(sys.argv[1:])

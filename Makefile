@@ -78,7 +78,7 @@ src-$(CONFIG_FORWARDED)   += src/proxy/forwarded.c
 port-$(CONFIG_PORT_POSIX) += $(wildcard port/posix/*.c)
 
 lib_src  := $(filter-out $(src-),$(sort $(wildcard src/*/*.c)))
-main_src := src/main.c $(sort $(port-y))
+main_src := src/main.c $(filter-out $(src-),$(sort $(port-y)))
 
 # Flags -------------------------------------------------------------------------------------------------------
 

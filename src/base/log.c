@@ -3,7 +3,7 @@
 
 #define ACCESS_RING CONFIG_LOG_RING
 /* Diagnostics are rarer than requests. */
-#define DIAG_RING (CONFIG_LOG_RING / 4 > 2048 ? CONFIG_LOG_RING / 4 : 2048)
+#define DIAG_RING (CONFIG_LOG_RING / 4 > 8 * CONFIG_LOG_LINE ? CONFIG_LOG_RING / 4 : 8 * CONFIG_LOG_LINE)
 #define REPORT_MAX 32 /* "log: 4294967295 lines lost" and its newline */
 
 static_assert(CONFIG_LOG_LINE >= 64, "CONFIG_LOG_LINE: too short");
@@ -247,6 +247,15 @@ bool log_flush(void)
     for (size_t i = 0; i < LOG_STREAMS; i++)
         more = ring_flush(&rings[i]) || more;
     return more;
+}
+
+size_t log_pending(void)
+{
+    size_t pending = 0;
+
+    for (size_t i = 0; i < LOG_STREAMS; i++)
+        pending += rings[i].sink == PORT_NO_HANDLE ? 0 : rings[i].used;
+    return pending;
 }
 
 uint32_t log_lost(enum log_stream stream)

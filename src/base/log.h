@@ -36,6 +36,9 @@ bool log_line(enum log_stream stream, struct text line);
    sink that fails loses what waits for it (counted). */
 bool log_flush(void);
 
+/* Bytes that wait for the sinks. */
+size_t log_pending(void);
+
 /* Lines lost since the start, for want of room or because the sink failed. Each is also told in its stream by a line
    "log: N lines lost" as soon as there is room. */
 uint32_t log_lost(enum log_stream stream);

@@ -1,0 +1,45 @@
+/* A connection: bytes on a socket. TLS will be a filter in here; nobody above sees it. Knows no HTTP. */
+#ifndef CULVERT_NET_CONN_H
+#define CULVERT_NET_CONN_H
+
+#include "base/gather.h"
+#include "net/loop.h"
+#include "port.h"
+
+struct conn {
+    struct watch watch;                                 /* first: what the loop calls */
+    void (*ready)(struct watch *watch, unsigned ready); /* the owner's */
+    port_handle handle;
+    uint8_t interest; /* what port_watch was last told */
+};
+
+/* Takes over an open handle. `ready` is called from the loop with &conn->watch (after conn_interest asked for it), and
+   only for what is still asked for at that moment: never when the connection was closed or its interest was taken back
+   since the poll. PORT_BROKEN may come with any interest but 0. */
+void conn_open(struct conn *conn, port_handle handle, void (*ready)(struct watch *watch, unsigned ready));
+
+/* False for zeroed memory that was never opened only if its handle is PORT_NO_HANDLE: the owner's init sets that. */
+bool conn_is_open(const struct conn *conn);
+
+/* Sets what is waited for (set of PORT_READABLE, PORT_WRITABLE; 0 for nothing). Calls the port only when it changes.
+   Harmless when it is closed. */
+void conn_interest(struct conn *conn, unsigned interest);
+
+/* As port_read and port_writev. conn_write writes what is gathered; *n is what the socket took of gather->total. With
+   nothing gathered it is PORT_OK with *n = 0. */
+enum port_result conn_read(struct conn *conn, void *buf, size_t cap, size_t *n);
+enum port_result conn_write(struct conn *conn, const struct gather *gather, size_t *n);
+
+/* Ends the sending side. */
+void conn_shutdown(struct conn *conn);
+
+/* Closes; harmless when it is closed. abort: with a reset. */
+void conn_close(struct conn *conn, bool abort);
+
+uint16_t conn_local_port(const struct conn *conn);
+
+/* The one input buffer of the process, CONFIG_INPUT_SIZE bytes: whoever reads into it uses the bytes up before
+ * returning to the loop. */
+uint8_t *conn_input(void);
+
+#endif

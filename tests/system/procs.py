@@ -1,0 +1,151 @@
+"""Processes, ports and waiting: conditions with a deadline, never a fixed sleep."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+DEADLINE = 20
+LISTEN, ESTABLISHED = "0A", "01"
+
+
+def wait_until(condition, what, deadline=DEADLINE):
+    """Returns the first true answer of `condition`."""
+    end = time.monotonic() + deadline
+    pause = 0.001
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {deadline} s in vain: {what}")
+        time.sleep(pause)
+        pause = min(pause * 2, 0.02)
+
+
+def steady(value, what, times=15):
+    """Waits until `value()` has not changed for a while, and returns it: how a flow is seen to have stalled."""
+    last, same = value(), 0
+
+    def unchanged():
+        nonlocal last, same
+        now = value()
+        same = same + 1 if now == last else 0
+        last = now
+        return same >= times
+    wait_until(unchanged, f"{what} to become steady")
+    return last
+
+
+def free_port():
+    """A loopback port that was free a moment ago; who starts a server there tries again when it is not any more."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def tcp_table():
+    """The kernel's IPv4 and IPv6 TCP sockets as (local port, remote port, state)."""
+    rows = []
+    for file in ("/proc/net/tcp", "/proc/net/tcp6"):
+        if not os.path.exists(file):
+            continue
+        with open(file) as f:
+            for line in f.readlines()[1:]:
+                field = line.split()
+                rows.append((int(field[1].rpartition(":")[2], 16), int(field[2].rpartition(":")[2], 16), field[3]))
+    return rows
+
+
+def listening(port):
+    return any(local == port and state == LISTEN for local, _, state in tcp_table())
+
+
+def connected_to(port):
+    """The local ports of those who hold an established connection to `port`."""
+    return [local for local, remote, state in tcp_table() if remote == port and state == ESTABLISHED]
+
+
+def program(name):
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    assert found, f"{name} is not installed"
+    return found
+
+
+class Process:
+    """A program in the background; its output goes to a file; it is ended by its id."""
+
+    def __init__(self, argv, output, **popen):
+        self.output = output
+        with open(output, "ab") as out:
+            self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=popen.pop("stdout", out), stderr=out, **popen)
+        self.pid = self.popen.pid
+
+    def text(self):
+        with open(self.output, errors="replace") as f:
+            return f.read()
+
+    def running(self):
+        return self.popen.poll() is None
+
+    def wait_listening(self, port):
+        """True when the port listens, False when the process ended before."""
+        wait_until(lambda: not self.running() or listening(port), f"{self.popen.args[0]} to listen on {port}")
+        return self.running()
+
+    def end(self, sign=signal.SIGTERM, deadline=DEADLINE):
+        """Sends a signal and returns the exit status; a process that does not end is killed and fails the test."""
+        if self.running():
+            self.popen.send_signal(sign)
+            try:
+                self.popen.wait(deadline)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+                self.popen.wait()
+                raise AssertionError(f"{self.popen.args[0]} did not end within {deadline} s:\n{self.text()[-2000:]}")
+        return self.popen.returncode
+
+
+def resident_kib(pid):
+    """Resident memory, exact: the kernel walks the pages for this file (the counter in status is only approximate)."""
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return int(re.search(r"^Rss:\s+(\d+)", f.read(), re.M)[1])
+
+
+class Nghttpd:
+    """nghttpd in clear on a free port, serving a directory."""
+
+    def __init__(self, directory, output, *options):
+        for _ in range(5):
+            self.port = free_port()
+            argv = [program("nghttpd"), "--no-tls", "-a", "127.0.0.1", "-n1", "-d", str(directory), *options, str(self.port)]
+            self.process = Process(argv, output)
+            if self.process.wait_listening(self.port):
+                return
+        raise AssertionError(self.process.text())
+
+    def stop(self):
+        self.process.end()
+
+
+def run(argv, deadline=60, **options):
+    """Runs a program to its end; returns the finished process with its output as text."""
+    options.setdefault("text", True)
+    return subprocess.run([program(argv[0]), *argv[1:]], capture_output=True, timeout=deadline, **options)
+
+
+def curl(*argv, deadline=60):
+    done = run(["curl", "-sS", "--noproxy", "*", *argv], deadline)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def h2load(port, path, connections, requests, *options, deadline=100):
+    """Runs h2load with HTTP/1.1 and returns (succeeded, output)."""
+    done = run(["h2load", "--h1", "-t1", "-c", str(connections), "-n", str(requests), *options,
+                f"http://127.0.0.1:{port}{path}"], deadline)
+    good = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", done.stdout)
+    assert good, done.stdout + done.stderr
+    return int(good[1]), done.stdout

@@ -31,7 +31,7 @@ def tool(name, *args):
 def counts():
     """Which option counts the items of which static array: read from the sources, {symbol: option}."""
     found = {}
-    for path in glob.glob("src/**/*.c", recursive=True) + glob.glob("port/**/*.c", recursive=True):
+    for path in sorted(glob.glob("src/**/*.[ch]", recursive=True) + glob.glob("port/**/*.[ch]", recursive=True)):
         with open(path, encoding="utf-8") as file:
             text = file.read()
         found.update({name + "_pool_storage": option for name, option in POOL.findall(text)})
@@ -56,6 +56,8 @@ class Build:
                 continue
             kind = "text" if part[0] in TEXT else "data" if part[0] in DATA else "bss" if part[0] in BSS else "rodata"
             self.sections[kind] += int(part[1])
+        with open(self.binary, "rb") as file:
+            self.pointer = 8 if file.read(5)[4] == 2 else 4
         self.objects = {}
         for line in tool("nm", "-S", "--defined-only", self.binary).splitlines():
             part = line.split()
@@ -68,13 +70,20 @@ class Build:
         sizes = [size for symbol, size in self.objects.items() if counted.get(symbol) == option]
         return sum(sizes) // self.config[option] if sizes else None
 
+    def guaranteed(self):
+        """Bytes of body blocks that are set aside for one exchange: its windows, and what blocks add to them."""
+        pool = self.objects.get("body_block_pool_storage")
+        if not pool:
+            return None
+        block = self.config["BODY_BLOCK"] + self.pointer
+        return (pool - self.config["BODY_BLOCKS_SHARED"] * block) // self.config["EXCHANGES"]
+
     def rows(self, counted):
         """(title, bytes) of what is derived."""
-        windows = self.config["REQUEST_WINDOW"] + self.config["RESPONSE_WINDOW"]
         return [
             ("each client connection", self.each("CLIENTS", counted)),
             ("each request in progress: its heads and state", self.each("EXCHANGES", counted)),
-            ("each request in progress: its guaranteed windows", windows),
+            ("each request in progress: its guaranteed body blocks", self.guaranteed()),
             ("each backend connection", self.each("BACKEND_CONNS", counted)),
             ("- of this, for each stream it can carry", self.config["H2_ARENA_STREAM"]),
             ("each backend server", self.each("BACKENDS", counted)),

@@ -70,10 +70,8 @@ include $(O)/include/auto.conf
 endif
 
 # Sources -----------------------------------------------------------------------------------------------------
-# Every .c file of a floor is compiled. An option is a file: src-$(CONFIG_X) takes it out when X is off.
-
-src-$(CONFIG_REVERSE_MAP) += src/proxy/reverse_map.c
-src-$(CONFIG_FORWARDED)   += src/proxy/forwarded.c
+# Every .c file of a floor is compiled. An option is a file: a line "src-$(CONFIG_X) += src/floor/file.c" here takes
+# the file out when X is off.
 
 port-$(CONFIG_PORT_POSIX) += $(wildcard port/posix/*.c)
 

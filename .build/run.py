@@ -139,9 +139,9 @@ def show(culvert, port, where, children):
          "--mime-types-file=" + os.path.abspath("tests/demo/mime.types"), str(origin_port)],
         stdout=subprocess.DEVNULL)
     wait_for("The origin", children["The origin"], origin_port)
+    explain(port, origin_port)
     children["Culvert"] = start([culvert, "-c", conf])
     wait_for("Culvert", children["Culvert"], port)
-    explain(port, origin_port)
     watch(children)
 
 

@@ -77,11 +77,18 @@ void timer_init(struct timer *t, timer_fn *fn)
 
 void timer_set(struct timer *t, struct timer_class *c, uint32_t now)
 {
+    struct list *before;
+
     latest = now;
     t->lasts = c->duration_ms;
     t->at = now + c->duration_ms;
     list_remove(&t->node);
-    list_push_back(&c->timers, &t->node);
+    before = c->timers.prev;
+    /* The last one is the place, but for a caller whose clock is a little behind: then the order is worth a step or
+     * two. */
+    while (t->lasts > 0 && before != &c->timers && (int32_t)(timer_of(before)->at - t->at) > 0)
+        before = before->prev;
+    list_push_front(before, &t->node);
 }
 
 void timer_cancel(struct timer *t)

@@ -37,14 +37,14 @@ void timer_class_set(struct timer_class *c, uint32_t duration_ms);
 void timer_class_remove(struct timer_class *c); /* must be empty, else it panics */
 
 void timer_init(struct timer *t, timer_fn *fn);
-/* (Re)starts a timer: it expires c->duration_ms from `now`. It may move from one class to another. Times handed to this
-   module must not go back (but they wrap). In a class of duration 0 it counts as set, but never expires. */
+/* (Re)starts a timer: it expires c->duration_ms from `now`. It may move from one class to another. `now` may be a
+   little older than that of an earlier call (the order is kept). In a class of duration 0 it counts as set, but never
+   expires. */
 void timer_set(struct timer *t, struct timer_class *c, uint32_t now);
 void timer_cancel(struct timer *t); /* harmless when not set */
 bool timer_is_set(const struct timer *t);
 
-/* Milliseconds until the next timer expires, 0 when one is due, -1 when none ever does. Made for port_poll. O(classes).
- */
+/* Milliseconds until the next timer expires, 0 when one is due, -1 when none ever does. For port_poll. O(classes). */
 int timer_next(uint32_t now);
 
 /* Takes every due timer off and calls its fn; a fn may set and cancel any timer (a due one that is cancelled is not

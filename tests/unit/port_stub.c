@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAPTURE_MAX 65536
+#define CAPTURE_MAX (512 * 1024)
 #define FILES_MAX 16
 #define NAMES_MAX 16
 
@@ -82,6 +82,21 @@ void stub_set_wall(int64_t wall_s)
 void stub_seed(uint64_t seed)
 {
     stub.chance = seed;
+}
+
+/* SplitMix64: any seed is good. */
+static uint64_t chance_next(void)
+{
+    uint64_t z = (stub.chance += 0x9e3779b97f4a7c15u);
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+uint32_t stub_chance(uint32_t below)
+{
+    return (uint32_t)((chance_next() >> 32) * below >> 32);
 }
 
 void stub_set_random(const void *bytes, size_t len)
@@ -185,16 +200,6 @@ int64_t port_wall_s(void)
     return stub.wall_s;
 }
 
-/* SplitMix64: any seed is good. */
-static uint8_t chance_byte(void)
-{
-    uint64_t z = (stub.chance += 0x9e3779b97f4a7c15u);
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (uint8_t)(z >> 56);
-}
-
 bool port_random(void *buf, size_t len)
 {
     uint8_t *bytes = buf;
@@ -202,7 +207,7 @@ bool port_random(void *buf, size_t len)
     if (stub.random_fails)
         return false;
     for (size_t i = 0; i < len; i++)
-        bytes[i] = stub.random_len > 0 ? stub.random[stub.random_at++ % stub.random_len] : chance_byte();
+        bytes[i] = stub.random_len > 0 ? stub.random[stub.random_at++ % stub.random_len] : (uint8_t)chance_next();
     return true;
 }
 

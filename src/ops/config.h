@@ -1,0 +1,41 @@
+/* The configuration: httpd's directives read into one static structure, or an error that names file, line, word and
+ * what was expected. Nothing half-read ever takes effect. */
+#ifndef CULVERT_OPS_CONFIG_H
+#define CULVERT_OPS_CONFIG_H
+
+#include "base/log.h"
+#include "port.h"
+#include "proxy/backend.h"
+#include "proxy/site.h"
+#include "side/front.h"
+
+struct config {
+    struct site site;
+    struct front_settings front;
+    struct port_addr listen[CONFIG_LISTENERS];
+    bool listen_optional[CONFIG_LISTENERS]; /* the IPv6 half of "Listen PORT": a box without IPv6 goes on without it */
+    uint16_t listen_count;
+    struct backend backends[CONFIG_BACKENDS]; /* settings filled; backend_init makes them run */
+    uint16_t backend_count;
+    const char *custom_log; /* NUL-terminated; "-" standard output; "" standard error (the default when there is no
+                               CustomLog) */
+    enum log_level log_level;
+    uint32_t warnings; /* unreachable ProxyPass lines and the like, already reported */
+    /* the strings above stand in here */
+    uint32_t text_used;
+    char text[CONFIG_CONF_TEXT];
+};
+
+/* Where messages go: one call a message, "file:line: text" without newline. */
+typedef void config_report(void *user, bool error, struct text message);
+
+/* Reads `path` (NUL-terminated), with its Includes, into *config (emptied first). False when anything is wrong: every
+   error that was found is reported (parsing goes on to the next line), and *config must not be used. Names of backends
+   are resolved here (blocks; start-up only) when CONFIG_RESOLVE. */
+bool config_read(struct config *config, const char *path, config_report *report, void *user);
+
+/* The same from memory (a built-in configuration, tests); `name` stands for the file in messages. Includes are read
+ * with port_read_file. */
+bool config_parse(struct config *config, const char *name, struct text content, config_report *report, void *user);
+
+#endif

@@ -1,0 +1,224 @@
+/* The table of directives, those that set one value, and the search for a misspelt name. */
+#include "ops/config_reader.h"
+
+/* What a request line or field line of the largest length leaves for the rest of the head; see config_check.h. */
+#define LINE_MAX (CONFIG_REQUEST_HEAD - 512)
+#define FIELDS_MAX (CONFIG_HEAD_FIELDS - 12)
+#define SERVER_NAME_MAX 255
+
+static void *value_of(struct conf_reader *reader, const struct conf_directive *self)
+{
+    return (char *)reader->config + self->field;
+}
+
+static CONF_APPLY(apply_flag)
+{
+    (void)count;
+    conf_flag(reader, words[0], value_of(reader, self));
+}
+
+static CONF_APPLY(apply_time)
+{
+    (void)count;
+    conf_time(reader, words[0], 1000, value_of(reader, self));
+}
+
+static CONF_APPLY(apply_u32)
+{
+    uint64_t value;
+
+    (void)count;
+    if (conf_number(reader, words[0], self->min, self->max, self->capacity, &value))
+        *(uint32_t *)value_of(reader, self) = (uint32_t)value;
+}
+
+static CONF_APPLY(apply_u64)
+{
+    (void)count;
+    conf_number(reader, words[0], self->min, self->max, self->capacity, value_of(reader, self));
+}
+
+/* LimitRequestLine, LimitRequestFieldSize: how large both may be together is checked at the end. */
+static CONF_APPLY(apply_size)
+{
+    apply_u32(reader, self, words, count);
+    reader->limits = reader->place;
+}
+
+static CONF_APPLY(apply_fields)
+{
+    uint32_t *fields = value_of(reader, self);
+
+    apply_u32(reader, self, words, count);
+    if (*fields == 0)
+        *fields = FIELDS_MAX; /* httpd: no limit; here the index of fields is one */
+}
+
+static CONF_APPLY(apply_keepalive)
+{
+    (void)self, (void)count;
+    conf_flag(reader, words[0], &reader->keepalive);
+}
+
+static CONF_APPLY(apply_proxy_timeout)
+{
+    (void)self, (void)count;
+    conf_time(reader, words[0], 1000, &reader->proxy_timeout_ms);
+}
+
+static CONF_APPLY(apply_via)
+{
+    static const struct text choices[] = {
+        [VIA_OFF] = TEXT_INIT("Off"),
+        [VIA_ON] = TEXT_INIT("On"),
+        [VIA_FULL] = TEXT_INIT("Full"),
+        [VIA_BLOCK] = TEXT_INIT("Block"),
+    };
+
+    (void)count;
+    for (size_t i = 0; i < ARRAY_SIZE(choices); i++) {
+        if (text_eq_nocase(words[0], choices[i])) {
+            reader->config->site.forward.via = (uint8_t)i;
+            return;
+        }
+    }
+    conf_error(reader, words[0], "expected %s", self->usage);
+}
+
+static CONF_APPLY(apply_server_name)
+{
+    struct authority authority;
+
+    (void)self, (void)count;
+    if (words[0].len > SERVER_NAME_MAX || !uri_authority(words[0], &authority)) {
+        conf_error(reader, words[0], "expected a host name or address of at most %d bytes, perhaps with :port",
+                   SERVER_NAME_MAX);
+        return;
+    }
+    conf_store(reader, words[0], &reader->config->site.forward.server_name);
+}
+
+static CONF_APPLY(apply_custom_log)
+{
+    struct text name;
+
+    (void)self;
+    if (count == 2 && !text_eq_nocase(words[1], TEXT("culvert"))) {
+        conf_error(reader, words[1], "expected no format: the access log has its own, by the name culvert");
+        return;
+    }
+    if (words[0].len == 0 || words[0].ptr[0] == '|') {
+        conf_error(reader, words[0], "expected the name of a file, or - for standard output");
+        return;
+    }
+    if (conf_store(reader, words[0], &name))
+        reader->config->custom_log = name.ptr;
+}
+
+static CONF_APPLY(apply_log_level)
+{
+    static const struct {
+        struct text name;
+        enum log_level level;
+    } levels[] = {
+        {TEXT_INIT("emerg"), LOG_ERROR},   {TEXT_INIT("alert"), LOG_ERROR},   {TEXT_INIT("crit"), LOG_ERROR},
+        {TEXT_INIT("error"), LOG_ERROR},   {TEXT_INIT("warn"), LOG_WARN},     {TEXT_INIT("notice"), LOG_NOTICE},
+        {TEXT_INIT("info"), LOG_INFO},     {TEXT_INIT("debug"), LOG_DEBUG_},  {TEXT_INIT("trace1"), LOG_TRACE_},
+        {TEXT_INIT("trace2"), LOG_TRACE_}, {TEXT_INIT("trace3"), LOG_TRACE_}, {TEXT_INIT("trace4"), LOG_TRACE_},
+        {TEXT_INIT("trace5"), LOG_TRACE_}, {TEXT_INIT("trace6"), LOG_TRACE_}, {TEXT_INIT("trace7"), LOG_TRACE_},
+        {TEXT_INIT("trace8"), LOG_TRACE_},
+    };
+
+    (void)count;
+    for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+        if (!text_eq_nocase(words[0], levels[i].name))
+            continue;
+        reader->config->log_level = levels[i].level;
+        if (levels[i].level >= LOG_DEBUG_ && !IS_ENABLED(CONFIG_LOG_DEBUG))
+            conf_warn(reader, words[0], "this build has no such messages (CONFIG_LOG_DEBUG is off)");
+        return;
+    }
+    conf_error(reader, words[0], "expected %s", self->usage);
+}
+
+#define NAME(literal, words) .name = TEXT_INIT(literal), .usage = (words)
+#define WORDS(least, most) .min_words = (least), .max_words = (most)
+#define FLAG(literal, at)                                                                                              \
+    NAME(literal, "On or Off"), WORDS(1, 1), .apply = apply_flag, .field = offsetof(struct config, at)
+#define TIME(literal, at)                                                                                              \
+    NAME(literal, "SECONDS"), WORDS(1, 1), .apply = apply_time, .field = offsetof(struct config, at)
+#define NUMBER(literal, apply_x, at, least, most, option)                                                              \
+    NAME(literal, "NUMBER"), WORDS(1, 1), .apply = (apply_x), .field = offsetof(struct config, at), .min = (least),    \
+                                          .max = (most), .capacity = (option)
+
+static const struct conf_directive directives[] = {
+    {NAME("Listen", "[ADDRESS:]PORT [http]"), WORDS(1, 2), .apply = conf_apply_listen},
+    {NAME("ServerName", "HOST[:PORT]"), WORDS(1, 1), .apply = apply_server_name},
+    {NAME("ProxyPass", "PATH URL [KEY=VALUE ...], or PATH !"), WORDS(2, CONF_WORDS), .apply = conf_apply_proxy_pass},
+    {NAME("ProxyPassReverse", "PATH URL"), WORDS(2, 2), .apply = conf_apply_reverse},
+    {NAME("ProxyPassReverseCookiePath", "INTERNAL-PATH PUBLIC-PATH"), WORDS(2, 2), .apply = conf_apply_cookie_path},
+    {NAME("ProxyPassReverseCookieDomain", "INTERNAL-DOMAIN PUBLIC-DOMAIN"), WORDS(2, 2),
+     .apply = conf_apply_cookie_domain},
+    {FLAG("ProxyPreserveHost", site.forward.preserve_host)},
+    {FLAG("ProxyAddHeaders", site.forward.add_headers)},
+    {NAME("ProxyVia", "Off, On, Full or Block"), WORDS(1, 1), .apply = apply_via},
+    {NAME("ProxyTimeout", "SECONDS"), WORDS(1, 1), .apply = apply_proxy_timeout},
+    {TIME("Timeout", front.timeout_ms)},
+    {NAME("KeepAlive", "On or Off"), WORDS(1, 1), .apply = apply_keepalive},
+    {TIME("KeepAliveTimeout", front.keepalive_ms)},
+    {NUMBER("MaxKeepAliveRequests", apply_u32, front.keepalive_max, 0, INT32_MAX, NULL)},
+    {NAME("RequestReadTimeout", "header=SECONDS[-SECONDS][,MinRate=BYTES] body=..."), WORDS(1, 3),
+     .apply = conf_apply_read_timeout},
+    {NUMBER("LimitRequestBody", apply_u64, front.body_limit, 0, INT64_MAX, NULL)},
+    {NUMBER("LimitRequestFields", apply_fields, front.limits.fields, 0, FIELDS_MAX, "CONFIG_HEAD_FIELDS")},
+    {NUMBER("LimitRequestFieldSize", apply_size, front.limits.field, 1, LINE_MAX, "CONFIG_REQUEST_HEAD")},
+    {NUMBER("LimitRequestLine", apply_size, front.limits.line, 1, LINE_MAX, "CONFIG_REQUEST_HEAD")},
+    {NAME("CustomLog", "FILE, or - for standard output"), WORDS(1, 2), .apply = apply_custom_log},
+    {NAME("LogLevel", "emerg, alert, crit, error, warn, notice, info, debug or trace1 to trace8"), WORDS(1, 1),
+     .apply = apply_log_level},
+    {NAME("Include", "FILE"), WORDS(1, 1), .apply = conf_apply_include},
+};
+
+#define NAME_MAX_LEN 32
+
+/* Insertions, deletions and replacements between two names, case ignored (Levenshtein); SIZE_MAX for long ones. */
+static size_t distance(struct text a, struct text b)
+{
+    size_t row[NAME_MAX_LEN + 1];
+
+    if (a.len > NAME_MAX_LEN || b.len > NAME_MAX_LEN)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t replaced = diagonal + (text_lower(a.ptr[i - 1]) != text_lower(b.ptr[j - 1]));
+
+            diagonal = row[j];
+            row[j] = min_size(replaced, min_size(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[b.len];
+}
+
+const struct conf_directive *conf_directive_find(struct text name, const struct conf_directive **near)
+{
+    size_t best = 1 + name.len / 5; /* of long names more letters may be wrong */
+
+    *near = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(directives); i++) {
+        size_t d;
+
+        if (text_eq_nocase(name, directives[i].name))
+            return &directives[i];
+        d = distance(name, directives[i].name);
+        if (d <= best && (*near == NULL || d < best)) {
+            best = d;
+            *near = &directives[i];
+        }
+    }
+    return NULL;
+}

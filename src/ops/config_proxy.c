@@ -1,0 +1,254 @@
+/* The ProxyPass directive: routes, and the backends that they lead to. */
+#include "base/addr.h"
+#include "ops/config_reader.h"
+
+#define SCHEME "h2c://"
+#define EXPECTED_URL "expected " SCHEME "HOST[:PORT][/PATH]"
+
+/* What ProxyPass says about its backend. */
+struct target {
+    struct text host; /* as written, IPv6 with brackets */
+    uint16_t port;
+    struct text path;
+};
+
+/* The keys of a line; 0: not given. */
+struct keys {
+    uint64_t max;
+    uint32_t connect_ms, timeout_ms, queue_ms;
+};
+
+static bool check_path(struct conf_reader *reader, struct text word, struct text path)
+{
+    if (path.len > 0 && path.ptr[0] == '/' && text_find(path, '?', 0) == path.len &&
+        text_find(path, '#', 0) == path.len)
+        return true;
+    conf_error(reader, word, "expected a path: / first, neither ? nor #");
+    return false;
+}
+
+static bool check_scheme(struct conf_reader *reader, struct text url)
+{
+    if (text_starts_nocase(url, TEXT(SCHEME)))
+        return true;
+    if (text_starts_nocase(url, TEXT("h2://")))
+        conf_error(reader, url, EXPECTED_URL ": this build has no TLS for h2://");
+    else if (text_starts_nocase(url, TEXT("http://")) || text_starts_nocase(url, TEXT("https://")))
+        conf_error(reader, url, EXPECTED_URL ": backends are spoken to in HTTP/2 only");
+    else
+        conf_error(reader, url, EXPECTED_URL);
+    return false;
+}
+
+static bool parse_url(struct conf_reader *reader, struct text url, struct target *target)
+{
+    struct text rest = text_skip(url, sizeof(SCHEME) - 1), name;
+    struct authority authority;
+
+    if (!check_scheme(reader, url))
+        return false;
+    name = text_first(rest, min_size(text_find(rest, '/', 0), text_find(rest, '?', 0)));
+    target->path = text_skip(rest, name.len);
+    if (!uri_authority(name, &authority) || (authority.has_port && authority.port == 0)) {
+        conf_error(reader, url, EXPECTED_URL ": the host or port is wrong");
+        return false;
+    }
+    target->host = authority.host;
+    target->port = authority.has_port ? authority.port : uri_default_port(TEXT("h2c"));
+    if (target->path.len > 0 &&
+        (!uri_origin_form(target->path) || text_find(target->path, '?', 0) < target->path.len)) {
+        conf_error(reader, url, EXPECTED_URL ": the path has a byte that must be percent-encoded, or a query");
+        return false;
+    }
+    return true;
+}
+
+static bool parse_key(struct conf_reader *reader, struct text word, struct keys *keys)
+{
+    size_t equals = text_find(word, '=', 0);
+    struct text key = text_first(word, equals), value = text_skip(word, equals + 1);
+
+    /* The path is always passed on as it came, which is what this word asks httpd for. */
+    if (text_eq_nocase(word, TEXT("nocanon")))
+        return true;
+    if (text_eq_nocase(key, TEXT("max")))
+        return conf_number(reader, value, 1, min_size(CONFIG_BACKEND_CONNS, UINT16_MAX), "CONFIG_BACKEND_CONNS",
+                           &keys->max);
+    if (text_eq_nocase(key, TEXT("connectiontimeout")))
+        return conf_time(reader, value, 1000, &keys->connect_ms);
+    if (text_eq_nocase(key, TEXT("timeout")))
+        return conf_time(reader, value, 1000, &keys->timeout_ms);
+    if (text_eq_nocase(key, TEXT("acquire")))
+        return conf_time(reader, value, 1, &keys->queue_ms);
+    conf_error(reader, word, "expected max=, connectiontimeout=, timeout= or acquire=");
+    return false;
+}
+
+/* "::1", "10.0.0.1" or a name; brackets are taken off. Names that look like an address, but are none, are refused. */
+static bool parse_host(struct conf_reader *reader, struct text word, struct text *host, struct port_addr *addr)
+{
+    struct text label = *host;
+
+    if (host->ptr[0] == '[')
+        *host = text_make(host->ptr + 1, host->len - 2);
+    addr->family = PORT_NONE;
+    if (addr_parse(*host, addr)) {
+        if (addr->family == PORT_IPV6 && !IS_ENABLED(CONFIG_IPV6))
+            conf_error(reader, word, "expected an IPv4 address: this build has no IPv6 (CONFIG_IPV6 is off)");
+        return addr->family == PORT_IPV4 || IS_ENABLED(CONFIG_IPV6);
+    }
+    while (text_find(label, '.', 0) < label.len)
+        label = text_skip(label, text_find(label, '.', 0) + 1);
+    if (label.len > 0 && text_is_digit(label.ptr[label.len - 1]) && text_is_digit(label.ptr[0])) {
+        conf_error(reader, word, EXPECTED_URL ": the host is neither a name nor an address");
+        return false;
+    }
+    if (!IS_ENABLED(CONFIG_RESOLVE))
+        conf_error(reader, word, "expected an address: this build does not look up names (CONFIG_RESOLVE is off)");
+    return IS_ENABLED(CONFIG_RESOLVE);
+}
+
+/* Stores the lower-cased host, and the name "host[:port]" (the default port is left out, as in a Host field). */
+static bool store_names(struct conf_reader *reader, const struct target *target, struct text host,
+                        struct backend_settings *settings)
+{
+    char storage[300];
+    struct textbuf b;
+    struct text stored;
+
+    textbuf_init(&b, storage, sizeof(storage));
+    textbuf_put(&b, target->host);
+    if (target->port != uri_default_port(TEXT("h2c"))) {
+        textbuf_putc(&b, ':');
+        textbuf_put_u64(&b, target->port);
+    }
+    if (b.full) {
+        conf_error(reader, target->host, "expected a shorter host name");
+        return false;
+    }
+    for (size_t i = 0; i < b.len; i++)
+        storage[i] = text_lower(storage[i]);
+    if (!conf_store(reader, textbuf_text(&b), &settings->name))
+        return false;
+    /* The host alone with its own NUL, for the resolver. */
+    if (!conf_store(reader, text_make(storage + (host.ptr - target->host.ptr), host.len), &stored))
+        return false;
+    settings->host = stored;
+    return true;
+}
+
+static struct backend *new_backend(struct conf_reader *reader, struct text word, const struct target *target,
+                                   const struct keys *keys)
+{
+    struct config *config = reader->config;
+    struct backend_settings settings = {.scheme = TEXT("h2c"), .port = target->port};
+    struct text host = target->host;
+    struct port_addr addr;
+
+    if (!parse_host(reader, word, &host, &addr))
+        return NULL;
+    if (config->backend_count == CONFIG_BACKENDS) {
+        conf_error(reader, word, "expected at most %d backends: raise CONFIG_BACKENDS", CONFIG_BACKENDS);
+        return NULL;
+    }
+    if (!store_names(reader, target, host, &settings))
+        return NULL;
+    if (addr.family != PORT_NONE) {
+        addr.port = target->port;
+        settings.addrs[settings.addr_count++] = addr;
+    }
+    settings.max = (uint16_t)(keys->max > 0 ? keys->max : 1);
+    settings.connect_ms = keys->connect_ms > 0 ? keys->connect_ms : CONFIG_CONNECT_TIMEOUT_S * 1000;
+    settings.queue_ms = keys->queue_ms > 0 ? keys->queue_ms : CONFIG_QUEUE_TIMEOUT_MS;
+    settings.timeout_ms = keys->timeout_ms; /* 0: settled at the end */
+    reader->backends[config->backend_count] = reader->place;
+    config->backends[config->backend_count].settings = settings;
+    return &config->backends[config->backend_count++];
+}
+
+static struct backend *find_backend(struct config *config, const struct target *target)
+{
+    struct text host = target->host;
+
+    if (host.ptr[0] == '[')
+        host = text_make(host.ptr + 1, host.len - 2);
+    for (unsigned i = 0; i < config->backend_count; i++) {
+        struct backend_settings *settings = &config->backends[i].settings;
+
+        if (settings->port == target->port && text_eq_nocase(settings->host, host))
+            return &config->backends[i];
+    }
+    return NULL;
+}
+
+/* A backend has one set of connections: two lines cannot want it in two ways. */
+static bool check_keys(struct conf_reader *reader, struct text word, const struct backend *backend,
+                       const struct keys *keys)
+{
+    const struct backend_settings *settings = &backend->settings;
+    const struct conf_place *first = &reader->backends[backend - reader->config->backends];
+    const char *key = NULL;
+
+    if (keys->max > 0 && keys->max != settings->max)
+        key = "max";
+    else if (keys->connect_ms > 0 && keys->connect_ms != settings->connect_ms)
+        key = "connectiontimeout";
+    else if (keys->timeout_ms > 0 && keys->timeout_ms != settings->timeout_ms)
+        key = "timeout";
+    else if (keys->queue_ms > 0 && keys->queue_ms != settings->queue_ms)
+        key = "acquire";
+    if (key == NULL)
+        return true;
+    conf_error(reader, word, "expected the %s= of %s:%" PRIu32 ", where this backend is named first", key, first->file,
+               first->line);
+    return false;
+}
+
+static struct backend *take_backend(struct conf_reader *reader, const struct text *words, unsigned count,
+                                    struct text *path)
+{
+    struct target target = {.port = 0};
+    struct keys keys = {0, 0, 0, 0};
+    struct backend *backend;
+    bool ok = parse_url(reader, words[1], &target);
+
+    for (unsigned i = 2; i < count; i++)
+        ok = parse_key(reader, words[i], &keys) && ok;
+    if (!ok)
+        return NULL;
+    *path = target.path;
+    backend = find_backend(reader->config, &target);
+    if (backend == NULL)
+        return new_backend(reader, words[1], &target, &keys);
+    return check_keys(reader, words[1], backend, &keys) ? backend : NULL;
+}
+
+CONF_APPLY(conf_apply_proxy_pass)
+{
+    struct route_table *table = &reader->config->site.routes;
+    struct route route = {.line = reader->place.line};
+    bool excluded = text_eq(words[1], TEXT("!"));
+
+    (void)self;
+    if (!excluded)
+        reader->saw_backend = true;
+    if (!check_path(reader, words[0], words[0]))
+        return;
+    if (excluded && count > 2) {
+        conf_error(reader, words[2], "expected nothing behind !");
+        return;
+    }
+    if (!excluded) {
+        route.backend = take_backend(reader, words, count, &route.path);
+        if (route.backend == NULL)
+            return;
+    }
+    if (table->count == CONFIG_ROUTES) {
+        conf_error(reader, words[0], "expected at most %d ProxyPass lines: raise CONFIG_ROUTES", CONFIG_ROUTES);
+        return;
+    }
+    if (!conf_store(reader, words[0], &route.prefix) || !conf_store(reader, route.path, &route.path))
+        return;
+    reader->routes[table->count] = reader->place;
+    table->routes[table->count++] = route;
+}

@@ -1,0 +1,67 @@
+/* The RequestReadTimeout directive, in httpd's syntax: header=20-40,MinRate=500 body=20,MinRate=500 */
+#include "ops/config_reader.h"
+
+/* The longest of these times, in seconds: 24 days. */
+#define SECONDS_MAX (INT32_MAX / 1000)
+
+static bool parse_seconds(struct text digits, uint32_t *ms)
+{
+    uint64_t seconds;
+
+    if (!text_to_u64(digits, SECONDS_MAX, &seconds))
+        return false;
+    *ms = (uint32_t)seconds * 1000;
+    return true;
+}
+
+/* "20-40,MinRate=500" */
+static const char *parse_timeout(struct text value, struct front_read_timeout *out)
+{
+    struct text times = text_first(value, text_find(value, ',', 0)), option = text_skip(value, times.len);
+    struct text initial = text_first(times, text_find(times, '-', 0)), max = text_skip(times, initial.len);
+    uint64_t rate = 0;
+
+    *out = (struct front_read_timeout){0, 0, 0};
+    if (!parse_seconds(initial, &out->initial_ms))
+        return "expected a number of seconds behind the =";
+    if (max.len > 0 && !parse_seconds(text_skip(max, 1), &out->max_ms))
+        return "expected a number of seconds behind the -";
+    if (option.len > 0) {
+        if (!text_starts_nocase(option, TEXT(",MinRate=")))
+            return "expected MinRate= behind the comma";
+        if (!text_to_u64(text_skip(option, 9), INT32_MAX, &rate) || rate == 0)
+            return "expected MinRate=BYTES in a second, 1 at least";
+    }
+    out->rate = (uint32_t)rate;
+    if (max.len > 0 && rate == 0)
+        return "expected MinRate= beside a range of seconds";
+    if (out->max_ms > 0 && out->initial_ms >= out->max_ms)
+        return "expected a second number of seconds that is larger than the first";
+    return NULL;
+}
+
+CONF_APPLY(conf_apply_read_timeout)
+{
+    for (unsigned i = 0; i < count; i++) {
+        size_t equals = text_find(words[i], '=', 0);
+        struct text key = text_first(words[i], equals);
+        struct front_read_timeout timeout;
+        const char *fault;
+
+        if (text_eq_nocase(key, TEXT("handshake"))) {
+            conf_error(reader, words[i], "expected header= or body=: this build has no TLS to shake hands");
+            continue;
+        }
+        if (equals == words[i].len || (!text_eq_nocase(key, TEXT("header")) && !text_eq_nocase(key, TEXT("body")))) {
+            conf_error(reader, words[i], "expected %s", self->usage);
+            continue;
+        }
+        fault = parse_timeout(text_skip(words[i], equals + 1), &timeout);
+        if (fault != NULL)
+            conf_error(reader, words[i], "%s", fault);
+        else if (text_eq_nocase(key, TEXT("header")))
+            reader->config->front.head = timeout;
+        else
+            reader->config->front.body = timeout;
+    }
+}

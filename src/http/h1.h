@@ -61,9 +61,9 @@ const struct h1_refusal *h1_refusal(enum h1_reason reason);
 
 /* The directives' limits. */
 struct h1_limits {
-    uint32_t line;   /* LimitRequestLine: octets of the request line */
-    uint32_t field;  /* LimitRequestFieldSize: octets of a field line */
-    uint32_t fields; /* LimitRequestFields */
+    uint32_t line;   /* LimitRequestLine: octets of the request line, without its CRLF */
+    uint32_t field;  /* LimitRequestFieldSize: octets of a field line, without its CRLF */
+    uint32_t fields; /* LimitRequestFields: field lines of a section; 0: as many as a head can hold */
 };
 
 /* The state of a head or a trailer section that is being read. Zeroed for a new one. line_start <= scanned. */

@@ -238,6 +238,7 @@ static enum h1_reason take_fields(struct input *in)
 {
     struct head *head = in->head;
     struct section *section = head_last(head);
+    uint32_t most = in->limits->fields > 0 ? in->limits->fields : CONFIG_HEAD_FIELDS;
     struct span name, value;
     struct line line;
     enum h1_reason reason;
@@ -253,7 +254,7 @@ static enum h1_reason take_fields(struct input *in)
             return reason;
         if (section->kind == SECTION_TRAILERS && !is_trailer(head, name))
             continue;
-        if (section->count >= in->limits->fields || !head_add_span(head, name, value))
+        if (section->count >= most || !head_add_span(head, name, value))
             return H1_FIELDS_MANY;
     }
 }

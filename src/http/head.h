@@ -113,6 +113,12 @@ struct field *head_find(struct head *head, const struct section *section, enum f
 /* Marks all fields of the section with this id as dropped. Returns how many. */
 unsigned head_drop(struct head *head, const struct section *section, enum field_id id);
 
+/* The place of a section's first field. As with strchr, a constant head gives a field that could be changed. */
+static inline struct field *head_first(const struct head *head, const struct section *section)
+{
+    return (struct field *)&head->fields[section->first];
+}
+
 /* The first field in [field, end) that is not dropped, or end. For HEAD_EACH. */
 static inline struct field *head_live(struct field *field, const struct field *end)
 {
@@ -124,7 +130,7 @@ static inline struct field *head_live(struct field *field, const struct field *e
 /* for (struct field *f = …; …) over the fields of a section that are not dropped. A field that is appended while it
    runs is not visited. `section` is evaluated more than once. */
 #define HEAD_EACH(f, head, section)                                                                                    \
-    for (struct field *f = &(head)->fields[(section)->first], *f##_end = f + (section)->count;                         \
+    for (struct field *f = head_first(head, section), *f##_end = f + (section)->count;                                 \
          (f = head_live(f, f##_end)) != f##_end; f++)
 
 /* METHOD_OTHER for a token that is none of the others. Case-sensitive, RFC 9110 9.1. */

@@ -123,6 +123,7 @@ enum port_result port_accept(port_handle listener, port_handle *out, struct port
     int fd;
 
     *out = PORT_NO_HANDLE;
+    memset(&address, 0, sizeof(address));
     do
         fd = accept4(listener, &address.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     while (fd < 0 && errno == EINTR);
@@ -255,6 +256,7 @@ uint16_t port_local(port_handle handle)
     socklen_t len = sizeof(address);
     struct port_addr local;
 
+    memset(&address, 0, sizeof(address));
     if (getsockname(handle, &address.any, &len) != 0)
         return 0;
     address_read(&address, &local);

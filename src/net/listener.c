@@ -13,10 +13,10 @@
 
 struct listener {
     struct watch watch;
-    bool open; /* this slot is in use */
-    port_handle handle;
     const struct listener_ops *ops;
     void *user;
+    port_handle handle;
+    bool open;   /* this slot is in use */
     bool paused; /* not polled; counted in paused_count */
 };
 

@@ -18,7 +18,7 @@ def pattern(size, start=0):
     return bytes(out[skip:skip + size])
 
 
-def echo(request):
+def echo(request, *_):
     """What arrived, as JSON."""
     request.wait_body()
     body = json.dumps({
@@ -56,14 +56,14 @@ def status(request, code="200"):
     request.head(int(code), [("etag", '"e"')], end=True)
 
 
-def hold(request):
+def hold(request, *_):
     """Answers when the peer's gate opens."""
     request.wait_body()
     request.peer.gate.wait(60)
     request.answer(200, [], b"held")
 
 
-def never(request):
+def never(request, *_):
     """Takes the request and never answers."""
     request.wait(lambda: False, 60)
 

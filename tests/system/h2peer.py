@@ -163,6 +163,8 @@ class Connection:
         self.requests = {}
         self.open_streams = set()
         self.most_open = 0
+        self.most_allowed = 0
+        self.settled = False
         self.goaway_received = None
         self.closed = False
         config = h2.config.H2Configuration(client_side=False, header_encoding="latin-1", validate_inbound_headers=False,
@@ -180,9 +182,14 @@ class Connection:
 
     def start(self):
         with self.peer.changed:
-            # A small table of settings, so that the proxy is held to what it is told.
-            self.h2.local_settings.update(self.peer.settings)
+            codes = h2.settings.SettingCodes
+            told = {**self.h2.local_settings, **self.peer.settings}
+            self.most_allowed = told[codes.MAX_CONCURRENT_STREAMS]
+            self.h2.local_settings = h2.settings.Settings(client=False, initial_values=told)
             self.h2.initiate_connection()
+            # h2 would end the connection for one stream too many; refuse() below is what servers do.
+            self.h2.local_settings = h2.settings.Settings(
+                client=False, initial_values={**told, codes.MAX_CONCURRENT_STREAMS: 10_000})
             self.flush()
 
     def run(self):
@@ -216,21 +223,32 @@ class Connection:
         request = self.requests.get(getattr(event, "stream_id", None))
         if isinstance(event, h2.events.RequestReceived):
             self.open(event)
-        elif isinstance(event, h2.events.DataReceived):
+        elif isinstance(event, h2.events.DataReceived) and request:
             self.take(request, event)
-        elif isinstance(event, h2.events.TrailersReceived):
+        elif isinstance(event, h2.events.TrailersReceived) and request:
             request.trailers = [tuple(f) for f in event.headers]
-        elif isinstance(event, h2.events.StreamEnded):
+        elif isinstance(event, h2.events.StreamEnded) and request:
             request.ended = True
-        elif isinstance(event, h2.events.StreamReset):
-            if request:
-                request.reset_code = event.error_code
-                request.gone = True
+        elif isinstance(event, h2.events.StreamReset) and request:
+            request.reset_code = event.error_code
+            request.gone = True
+        elif isinstance(event, h2.events.SettingsAcknowledged):
+            self.settled = True
         elif isinstance(event, h2.events.ConnectionTerminated):
             self.goaway_received = event.error_code
         self.count_open()
 
+    def refuse(self, stream_id):
+        """A stream beyond MAX_CONCURRENT_STREAMS: refused; a fault of the proxy's once it has acknowledged the setting."""
+        if self.settled:
+            self.peer.errors.append(f"connection {self.number}: stream {stream_id} beyond {self.most_allowed}")
+        self.peer.refused += 1
+        self.h2.reset_stream(stream_id, h2.errors.ErrorCodes.REFUSED_STREAM)
+
     def open(self, event):
+        if len(self.open_streams) >= self.most_allowed:
+            self.refuse(event.stream_id)
+            return
         request = Request(self, event.stream_id, [tuple(h) for h in event.headers], event.stream_ended is not None)
         self.requests[event.stream_id] = request
         self.peer.requests.append(request)
@@ -256,6 +274,7 @@ class Connection:
             pass
         except Exception as error:  # a behaviour that fails is a failed test
             self.peer.errors.append(f"{request.path}: {error!r}")
+            self.close()
         with self.peer.changed:
             self.count_open()
             self.peer.changed.notify_all()
@@ -314,6 +333,7 @@ class Peer:
         self.requests = []
         self.connections = []
         self.errors = []
+        self.refused = 0
         self.routes = {}
         self.stopping = False
         self.listener = socket.socket()

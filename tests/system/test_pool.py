@@ -9,7 +9,6 @@ from procs import connected_to, free_port, wait_until
 
 
 
-
 def send_all(connections, path):
     for c in connections:
         c.send_head("GET", path)

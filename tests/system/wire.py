@@ -40,7 +40,7 @@ def field_lines(block):
 class Client:
     """One connection to the proxy."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=30, receive_buffer=None):
+    def __init__(self, port, host="127.0.0.1", timeout=15, receive_buffer=None):
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)

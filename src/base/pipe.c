@@ -176,12 +176,10 @@ size_t pipe_read(struct pipe *pipe, void *buf, size_t cap)
 {
     uint8_t *to = buf;
     size_t done = 0;
+    size_t part;
+    struct port_iov iov;
 
-    while (done < cap && pipe->size > 0) {
-        struct port_iov iov;
-        size_t part;
-
-        pipe_peek(pipe, 0, cap - done, &iov, 1, &part);
+    while (pipe_peek(pipe, 0, cap - done, &iov, 1, &part) > 0) {
         memcpy(to + done, iov.base, part);
         pipe_consume(pipe, part);
         done += part;

@@ -154,10 +154,12 @@ unsigned timer_expire(uint32_t now)
 
 void timer_reset_all(void)
 {
-    struct list *class_node;
     struct list *node;
 
-    while ((class_node = list_pop_front(&classes)) != NULL)
-        while ((node = list_pop_front(&class_of(class_node)->timers)) != NULL)
-            continue;
+    while ((node = list_pop_front(&classes)) != NULL) {
+        struct list *timers = &class_of(node)->timers;
+
+        while (!list_empty(timers))
+            list_remove(timers->next);
+    }
 }

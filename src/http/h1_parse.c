@@ -135,7 +135,9 @@ static enum h1_reason check_target(struct text target)
             return H1_BAD_LINE;
         visible = visible && target.ptr[i] > ' ' && target.ptr[i] < 0x7f;
     }
-    return visible && target.len > 0 && target.ptr[0] != '/' ? H1_OK : H1_BAD_TARGET;
+    if (target.len == 0)
+        return H1_BAD_LINE;
+    return visible && target.ptr[0] != '/' ? H1_OK : H1_BAD_TARGET;
 }
 
 #define VERSION_LEN 8

@@ -1,0 +1,157 @@
+/* The platform contract: everything Culvert needs of an operating system, and nothing else.
+ *
+ * A port implements these functions (port/posix, port/lwip, tests/sim). Outside port/ no file names a descriptor's
+ * type, an errno or a sockaddr. No function blocks, but for port_poll (as told) and port_resolve (start-up only).
+ * All are called from one thread. */
+#ifndef CULVERT_PORT_H
+#define CULVERT_PORT_H
+
+#include "compiler.h"
+
+/* ---- life ---- */
+
+/* Prepares the platform: signals, ignoring SIGPIPE, the poll set. Returns false when that fails (reason on stderr). */
+bool port_init(void);
+
+/* What the operator asked for since the last call (signals on POSIX): a set of PORT_ASK_*, cleared by reading. */
+enum port_ask {
+    PORT_ASK_DRAIN = 1,  /* finish what runs, then end (SIGTERM) */
+    PORT_ASK_STOP = 2,   /* end at once (SIGINT, or a second SIGTERM) */
+    PORT_ASK_RELOAD = 4, /* read the configuration again (SIGHUP) */
+    PORT_ASK_STATE = 8,  /* write the state to the log (SIGUSR1) */
+};
+unsigned port_asked(void);
+
+/* ---- time and chance ---- */
+
+/* Milliseconds of a clock that never goes back; it wraps at 2^32 (49.7 days): compare only by subtraction. */
+uint32_t port_now_ms(void);
+
+/* Seconds since 1970 (wall clock; may jump). 0 when the box does not know the time. */
+int64_t port_wall_s(void);
+
+/* Fills len bytes at buf with random bytes fit for keys. Returns false when the platform has none. */
+bool port_random(void *buf, size_t len) MUST_USE;
+
+/* ---- addresses ---- */
+
+enum port_family { PORT_NONE = 0, PORT_IPV4 = 4, PORT_IPV6 = 6 };
+
+struct port_addr {
+    uint8_t ip[16]; /* network order; IPv4 in the first 4 bytes, the rest 0 */
+    uint16_t port;  /* host order */
+    uint8_t family; /* enum port_family */
+};
+
+/* Looks up a host name (NUL-terminated) and writes at most max addresses with `port` into addrs. Blocks: start-up only.
+   A literal address needs no lookup and is parsed by address.h, not here. Returns how many were written, 0 when the
+   name is unknown. */
+unsigned port_resolve(const char *name, uint16_t port, struct port_addr *addrs, unsigned max);
+
+/* ---- sockets ---- */
+
+/* A socket, listener or log sink. PORT_NO_HANDLE is none. What the number means is the port's own business. */
+typedef int32_t port_handle;
+#define PORT_NO_HANDLE ((port_handle)-1)
+
+/* The four answers of reading and writing, and of all that may fail. */
+enum port_result {
+    PORT_OK = 0,
+    PORT_AGAIN, /* nothing now; wait for readiness */
+    PORT_END,   /* reading: the peer ended its side; nothing more will come */
+    PORT_ERROR, /* the socket is dead; the reason is in port_error() */
+};
+
+/* Why the last call on this thread answered PORT_ERROR. */
+enum port_fault {
+    PORT_FAULT_NONE = 0,
+    PORT_FAULT_REFUSED,     /* connection refused */
+    PORT_FAULT_RESET,       /* reset by the peer, or broken pipe */
+    PORT_FAULT_UNREACHABLE, /* no route, network down */
+    PORT_FAULT_TIMEOUT,     /* the platform's own timeout */
+    PORT_FAULT_IN_USE,      /* address in use */
+    PORT_FAULT_DENIED,      /* no permission */
+    PORT_FAULT_NO_ADDRESS,  /* the address is not ours */
+    PORT_FAULT_LIMIT,       /* out of descriptors or buffers */
+    PORT_FAULT_NOT_FOUND,   /* no such file or directory */
+    PORT_FAULT_OTHER,
+};
+enum port_fault port_error(void);
+
+/* A short lower-case text for a fault ("connection refused"). */
+const char *port_fault_text(enum port_fault fault);
+
+struct port_iov {
+    const uint8_t *base;
+    size_t len;
+};
+#define PORT_IOV_MAX 64 /* most segments that a caller gives to one port_writev */
+
+/* Opens a listening socket. PORT_OK: *out is owned by the caller. PORT_ERROR otherwise. IPv6 listeners are v6-only. */
+enum port_result port_listen(const struct port_addr *addr, unsigned backlog, port_handle *out);
+
+/* Takes one waiting connection. PORT_OK: *out is owned by the caller, non-blocking, without Nagle's delay; *peer is
+   filled. PORT_AGAIN: none waits (or it went away). PORT_ERROR with PORT_FAULT_LIMIT: no room now, try later. */
+enum port_result port_accept(port_handle listener, port_handle *out, struct port_addr *peer);
+
+/* Begins to connect. PORT_OK: connected at once. PORT_AGAIN: wait for writability, then ask port_connect_result. *out
+   is owned by the caller in both. PORT_ERROR: *out is PORT_NO_HANDLE. */
+enum port_result port_connect(const struct port_addr *addr, port_handle *out);
+
+/* How a connect ended: PORT_OK, PORT_AGAIN (still going on) or PORT_ERROR. */
+enum port_result port_connect_result(port_handle handle);
+
+/* Reads at most cap (> 0) bytes. PORT_OK: *n > 0 of them are in buf. Other answers leave *n = 0. */
+enum port_result port_read(port_handle handle, void *buf, size_t cap, size_t *n);
+
+/* Writes count (1..PORT_IOV_MAX) segments in order. PORT_OK: *n > 0 bytes were taken, perhaps not all.
+   PORT_AGAIN: none was. PORT_ERROR: the socket is dead. Never answers PORT_END. */
+enum port_result port_writev(port_handle handle, const struct port_iov *iov, unsigned count, size_t *n);
+
+/* Ends our sending side; reading goes on. */
+void port_shutdown(port_handle handle);
+
+/* Closes and forgets the handle, with its watch. `abort`: the peer gets a reset (RST) instead of an orderly end. */
+void port_close(port_handle handle, bool abort);
+
+/* The local port number of a socket, 0 when unknown. */
+uint16_t port_local(port_handle handle);
+
+/* ---- readiness ---- */
+
+enum port_ready {
+    PORT_READABLE = 1, /* as interest and as report */
+    PORT_WRITABLE = 2, /* as interest and as report */
+    PORT_BROKEN = 4,   /* report only: error or hang-up; a read or write tells more */
+};
+
+struct port_event {
+    void *user;     /* as given to port_watch */
+    unsigned ready; /* set of enum port_ready */
+};
+
+/* Sets what is watched on a handle: it stays so until set again or closed. interest 0: nothing, not even PORT_BROKEN.
+   Returns false when the port's table is full (first call for a handle only; its size follows from Kconfig, so this is
+   a bug). */
+bool port_watch(port_handle handle, unsigned interest, void *user);
+
+/* Waits until something is ready, asked for (port_asked) or timeout_ms have passed (0: just look; negative: no limit).
+   Writes at most max events; those that did not fit come with the next call. Returns how many. May return 0 early. */
+unsigned port_poll(int timeout_ms, struct port_event *events, unsigned max);
+
+/* ---- files and logs ---- */
+
+/* Reads a whole file (path NUL-terminated) into buf. PORT_OK: *n bytes. PORT_END: it is longer than cap.
+   PORT_ERROR: see port_error(). Start-up and reload only. */
+enum port_result port_read_file(const char *path, void *buf, size_t cap, size_t *n);
+
+/* Opens a log sink: "-" is standard output, "" the diagnostics' default (standard error), else a file to append to. */
+enum port_result port_log_open(const char *name, port_handle *out);
+
+/* Writes to a log sink without blocking: PORT_OK with *n > 0, PORT_AGAIN, or PORT_ERROR. */
+enum port_result port_log_write(port_handle sink, const void *buf, size_t len, size_t *n);
+
+/* Prints to the operator's terminal at start-up (-h, -V, configuration errors). err: to standard error. Blocks. */
+void port_print(bool err, const char *textz);
+
+#endif

@@ -1,0 +1,262 @@
+/* nghttp2 sessions in leased arenas. */
+#include "http/h2_session.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/pool.h"
+
+#include <stdalign.h>
+#include <string.h>
+
+#define H2_SHARED_ARENA 8192
+
+/* Attack: a peer that makes us queue acknowledgements without end. */
+#define H2_OUTBOUND_ACKS 64
+/* Entries of one SETTINGS frame. */
+#define H2_SETTINGS_MOST 16
+
+#define H2_CRUMBS 64
+
+struct h2_lease {
+    alignas(ARENA_ALIGN) uint8_t arena[H2_ARENA_SIZE];
+    uint8_t unsent[H2_UNSENT];
+};
+POOL(h2_lease, struct h2_lease, CONFIG_BACKEND_CONNS);
+
+static alignas(ARENA_ALIGN) uint8_t shared_storage[H2_SHARED_ARENA];
+static struct arena *shared_arena;
+static nghttp2_option *options;
+
+/* ---- memory ---- */
+
+static void *mem_alloc(size_t size, void *arena)
+{
+    return arena_alloc(arena, size);
+}
+
+static void mem_free(void *ptr, void *arena)
+{
+    arena_free(arena, ptr);
+}
+
+static void *mem_calloc(size_t count, size_t size, void *arena)
+{
+    return arena_calloc(arena, count, size);
+}
+
+static void *mem_realloc(void *ptr, size_t size, void *arena)
+{
+    return arena_realloc(arena, ptr, size);
+}
+
+/* ---- shared ---- */
+
+const char *h2_session_library(void)
+{
+    return nghttp2_version(0)->version_str;
+}
+
+static bool options_make(void)
+{
+    if (nghttp2_option_new(&options) != 0)
+        return false;
+    nghttp2_option_set_no_auto_window_update(options, 1);
+    nghttp2_option_set_no_closed_streams(options, 1);
+    nghttp2_option_set_peer_max_concurrent_streams(options, CONFIG_EARLY_STREAMS);
+    nghttp2_option_set_max_send_header_block_length(options, H2_HEAD_MOST);
+    nghttp2_option_set_max_outbound_ack(options, H2_OUTBOUND_ACKS);
+    nghttp2_option_set_max_settings(options, H2_SETTINGS_MOST);
+    return true;
+}
+
+bool h2_session_init(void)
+{
+    struct arena *previous;
+    bool ok;
+
+    shared_arena = arena_init(shared_storage, sizeof(shared_storage), "h2-shared");
+    previous = arena_enter(shared_arena);
+    ok = options_make();
+    arena_leave(previous);
+    return ok;
+}
+
+void h2_session_exit(void)
+{
+    options = NULL;
+    shared_arena = NULL;
+}
+
+nghttp2_session_callbacks *h2_session_callbacks(void)
+{
+    struct arena *previous = arena_enter(shared_arena);
+    nghttp2_session_callbacks *callbacks = NULL;
+
+    if (nghttp2_session_callbacks_new(&callbacks) != 0)
+        callbacks = NULL;
+    arena_leave(previous);
+    return callbacks;
+}
+
+/* ---- life ---- */
+
+bool h2_session_open_client(struct h2_session *s, const nghttp2_session_callbacks *callbacks, void *user)
+{
+    nghttp2_mem mem = {NULL, mem_alloc, mem_free, mem_calloc, mem_realloc};
+
+    memset(s, 0, sizeof(*s));
+    s->lease = pool_take(&h2_lease_pool);
+    if (!s->lease)
+        return false;
+    mem.mem_user_data = arena_init(s->lease->arena, sizeof(s->lease->arena), "h2");
+    if (nghttp2_session_client_new3(&s->ng, callbacks, user, options, &mem) == 0)
+        return true;
+    h2_session_close(s);
+    return false;
+}
+
+void h2_session_close(struct h2_session *s)
+{
+    if (!s->lease)
+        return;
+    if (IS_ENABLED(CONFIG_HEAP_GUARD) && s->ng)
+        nghttp2_session_del(s->ng); /* the arena would do without: this lets tests find what was broken in it */
+    pool_give(&h2_lease_pool, s->lease);
+    s->lease = NULL;
+    s->ng = NULL;
+    s->unsent_at = 0;
+    s->unsent_end = 0;
+}
+
+/* ---- bytes ---- */
+
+bool h2_session_feed(struct h2_session *s, const uint8_t *bytes, size_t len)
+{
+    ssize_t n = nghttp2_session_mem_recv(s->ng, bytes, len);
+
+    if (n < 0)
+        log_info("h2", "receiving: %s", nghttp2_strerror((int)n));
+    return n >= 0;
+}
+
+bool h2_session_pull(struct h2_session *s, struct gather *g)
+{
+    while (g->total < CONFIG_OUTPUT_SIZE && gather_segments(g) > 1) {
+        const uint8_t *frame;
+        ssize_t n = nghttp2_session_mem_send(s->ng, &frame);
+
+        if (n < 0) {
+            log_info("h2", "sending: %s", nghttp2_strerror((int)n));
+            return false;
+        }
+        if (n == 0)
+            return true;
+        if (!gather_put(g, frame, (size_t)n))
+            return gather_ref(g, frame, (size_t)n); /* good until the session is called again */
+    }
+    return true;
+}
+
+void h2_session_keep(struct h2_session *s, const struct gather *g, size_t taken)
+{
+    s->unsent_at = 0;
+    s->unsent_end = (uint32_t)gather_rest(g, taken, s->lease->unsent, sizeof(s->lease->unsent));
+}
+
+struct text h2_session_unsent(const struct h2_session *s)
+{
+    if (s->unsent_at == s->unsent_end)
+        return TEXT("");
+    return text_make(s->lease->unsent + s->unsent_at, s->unsent_end - s->unsent_at);
+}
+
+void h2_session_sent(struct h2_session *s, size_t n)
+{
+    s->unsent_at += (uint32_t)n;
+}
+
+bool h2_session_wants_write(const struct h2_session *s)
+{
+    return s->unsent_at < s->unsent_end || nghttp2_session_want_write(s->ng) != 0;
+}
+
+bool h2_session_over(const struct h2_session *s)
+{
+    return !nghttp2_session_want_read(s->ng) && !h2_session_wants_write(s);
+}
+
+size_t h2_session_memory(const struct h2_session *s)
+{
+    struct arena_stats stats = {0};
+
+    if (s->lease)
+        arena_stats((const struct arena *)(const void *)s->lease->arena, &stats);
+    return stats.used;
+}
+
+/* ---- header blocks ---- */
+
+static nghttp2_nv block[4 + CONFIG_HEAD_FIELDS + H2_CRUMBS];
+
+static nghttp2_nv nv_of(struct text name, struct text value)
+{
+    union {
+        const char *text;
+        uint8_t *bytes; /* nghttp2 does not write to them */
+    } n = {.text = name.ptr}, v = {.text = value.ptr};
+
+    return (nghttp2_nv){n.bytes, v.bytes, name.len, value.len, NGHTTP2_NV_FLAG_NONE};
+}
+
+/* Splits a cookie at "; " while the block has room for crumbs beyond one for each field. */
+static size_t put_cookie(size_t at, struct text name, struct text value, size_t *crumbs)
+{
+    for (;;) {
+        size_t end = text_find(value, ';', 0);
+        bool split = *crumbs < H2_CRUMBS && end + 2 < value.len && value.ptr[end + 1] == ' ';
+
+        block[at] = nv_of(name, split ? text_first(value, end) : value);
+        block[at++].flags = NGHTTP2_NV_FLAG_NO_INDEX; /* RFC 7541 7.1.3 */
+        if (!split)
+            return at;
+        value = text_skip(value, end + 2);
+        (*crumbs)++;
+    }
+}
+
+static size_t put_fields(size_t at, const struct head *head, const struct section *section)
+{
+    size_t crumbs = 0;
+
+    HEAD_EACH(f, head, section)
+    {
+        struct text name = field_name_of(head, f);
+        struct text value = field_value_of(head, f);
+
+        if (f->id == FIELD_COOKIE) {
+            at = put_cookie(at, name, value, &crumbs);
+            continue;
+        }
+        block[at] = nv_of(name, value);
+        if (f->id == FIELD_AUTHORIZATION)
+            block[at].flags = NGHTTP2_NV_FLAG_NO_INDEX;
+        at++;
+    }
+    return at;
+}
+
+nghttp2_nv *h2_session_request_block(const struct head *head, size_t *count)
+{
+    block[0] = nv_of(TEXT(":method"), head_text(head, head->method));
+    block[1] = nv_of(TEXT(":scheme"), head_text(head, head->scheme));
+    block[2] = nv_of(TEXT(":authority"), head_text(head, head->authority));
+    block[3] = nv_of(TEXT(":path"), head_text(head, head->path));
+    *count = put_fields(4, head, &head->sections[0]);
+    return block;
+}
+
+nghttp2_nv *h2_session_trailer_block(const struct head *head, const struct section *trailers, size_t *count)
+{
+    *count = put_fields(0, head, trailers);
+    return block;
+}

@@ -1,0 +1,104 @@
+/* The command line, the order of start-up, and the only place that exits. */
+#include "base/arena.h"
+#include "base/log.h"
+#include "ops/server.h"
+#include "ops/version.h"
+#include "port.h"
+
+#include <string.h>
+
+enum action { ACTION_RUN, ACTION_TEST, ACTION_VERSION, ACTION_HELP, ACTION_BAD };
+
+struct options {
+    enum action action;
+    const char *file;
+};
+
+#ifndef CULVERT_CONF
+#define CULVERT_CONF "/etc/culvert/culvert.conf"
+#endif
+
+static void print_help(bool err)
+{
+    port_print(err, "Usage: culvert [-c FILE] [-t] [-V] [-h]\n"
+                    "  -c FILE  read the configuration from FILE (default " CULVERT_CONF ")\n"
+                    "  -t       check the configuration and exit\n"
+                    "  -V       print version, options and memory\n"
+                    "  -h       print this\n"
+                    "Runs in the foreground. SIGTERM finishes what runs, SIGINT stops at once.\n");
+}
+
+static struct options parse_arguments(int argc, char **argv)
+{
+    struct options o = {ACTION_RUN, CULVERT_CONF};
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
+            o.file = argv[++i];
+        else if (strcmp(argv[i], "-t") == 0)
+            o.action = ACTION_TEST;
+        else if (strcmp(argv[i], "-V") == 0)
+            o.action = ACTION_VERSION;
+        else if (strcmp(argv[i], "-h") == 0)
+            o.action = ACTION_HELP;
+        else
+            return (struct options){ACTION_BAD, argv[i]};
+    }
+    return o;
+}
+
+static void report(void *user, bool error, struct text message)
+{
+    char line[512];
+    struct textbuf b;
+
+    (void)user;
+    textbuf_init(&b, line, sizeof(line) - 1);
+    textbuf_putz(&b, error ? "culvert: error: " : "culvert: warning: ");
+    textbuf_put(&b, message);
+    b.cap = sizeof(line);
+    b.full = false;
+    textbuf_putc(&b, '\n');
+    port_print(true, textbuf_z(&b));
+}
+
+static int test_configuration(const char *file)
+{
+    static struct config config;
+
+    if (!config_read(&config, file, report, NULL))
+        return 1;
+    port_print(false, "Syntax OK\n");
+    return 0;
+}
+
+static int run(const char *file)
+{
+    if (!server_start(file, (struct text){NULL, 0}, report, NULL))
+        return 1;
+    log_notice("server", "culvert " CULVERT_VERSION " runs");
+    while (!server_done())
+        server_pass(-1);
+    return server_stop() ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = parse_arguments(argc, argv);
+
+    if (!port_init())
+        return 1;
+    switch (o.action) {
+    case ACTION_RUN: return run(o.file);
+    case ACTION_TEST: return test_configuration(o.file);
+    case ACTION_VERSION: version_print(CULVERT_VERSION); return 0;
+    case ACTION_HELP: print_help(false); return 0;
+    case ACTION_BAD:
+        port_print(true, "culvert: unknown or incomplete option: ");
+        port_print(true, o.file);
+        port_print(true, "\n");
+        print_help(true);
+        return 1;
+    }
+    return 1;
+}

@@ -1,0 +1,195 @@
+/* Starts, runs and ends the server. */
+#include "ops/server.h"
+
+#include "base/addr.h"
+#include "base/arena.h"
+#include "base/pipe.h"
+#include "base/pool.h"
+#include "http/h2_session.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "proxy/exchange.h"
+#include "side/h1_front.h"
+#include "side/h2_back.h"
+#include "side/reply.h"
+
+enum server_state {
+    SERVER_RUNNING,  /* nothing: it serves */
+    SERVER_DRAINING, /* requests in progress, or the deadline */
+    SERVER_ENDING,   /* server_stop */
+};
+
+static struct config config;
+static enum server_state state;
+static struct timer_class drain_class;
+static struct timer drain_timer;
+static port_handle sinks[LOG_STREAMS] = {PORT_NO_HANDLE, PORT_NO_HANDLE};
+
+const struct config *server_config(void)
+{
+    return &config;
+}
+
+static void fail(config_report *report, void *user, const char *what, const char *name, const char *why)
+{
+    char storage[256];
+    struct textbuf b;
+
+    textbuf_init(&b, storage, sizeof(storage));
+    textbuf_printf(&b, "%s %s: %s", what, name, why);
+    report(user, true, textbuf_text(&b));
+}
+
+static bool open_logs(config_report *report, void *user)
+{
+    log_set_level(config.log_level);
+    if (port_log_open("", &sinks[LOG_DIAG]) != PORT_OK)
+        return false;
+    log_set_sink(LOG_DIAG, sinks[LOG_DIAG]);
+    if (port_log_open(config.custom_log, &sinks[LOG_ACCESS]) != PORT_OK) {
+        fail(report, user, "CustomLog", config.custom_log, port_fault_text(port_error()));
+        return false;
+    }
+    log_set_sink(LOG_ACCESS, sinks[LOG_ACCESS]);
+    return true;
+}
+
+static bool open_listeners(config_report *report, void *user)
+{
+    for (unsigned i = 0; i < config.listen_count; i++) {
+        char name[ADDR_TEXT + 8];
+        struct textbuf b;
+
+        if (listener_open(&config.listen[i], &h1_front_listener, &config.listen[i]))
+            continue;
+        textbuf_init(&b, name, sizeof(name));
+        addr_put(&b, &config.listen[i], true);
+        textbuf_putc(&b, ':');
+        textbuf_put_u64(&b, config.listen[i].port);
+        fail(report, user, "Listen", textbuf_z(&b), port_fault_text(port_error()));
+        return false;
+    }
+    return true;
+}
+
+static void on_drain_timer(struct timer *timer)
+{
+    (void)timer;
+    log_notice("server", "%u requests did not end in time", exchange_count());
+    state = SERVER_ENDING;
+}
+
+bool server_start(const char *path, struct text content, config_report *report, void *user)
+{
+    bool ok =
+        content.ptr ? config_parse(&config, path, content, report, user) : config_read(&config, path, report, user);
+
+    if (!ok)
+        return false;
+    state = SERVER_RUNNING;
+    loop_init();
+    timer_class_init(&drain_class, "drain", CONFIG_DRAIN_S * 1000U);
+    timer_init(&drain_timer, on_drain_timer);
+    reply_init();
+    exchange_use_site(&config.site);
+    exchange_set_draining(false);
+    h1_front_init(&config.front);
+    for (unsigned i = 0; i < config.backend_count; i++)
+        backend_init(&config.backends[i], &h2_back_ops);
+    if (!h2_session_init() || !h2_back_init())
+        fail(report, user, "nghttp2", "", "not enough memory in the shared arena");
+    else if (open_logs(report, user) && open_listeners(report, user))
+        return true;
+    server_stop();
+    return false;
+}
+
+void server_drain(void)
+{
+    if (state != SERVER_RUNNING)
+        return;
+    state = SERVER_DRAINING;
+    log_notice("server", "draining: %u requests in progress", exchange_count());
+    listener_close_all();
+    h1_front_drain();
+    timer_set(&drain_timer, &drain_class, loop_now());
+}
+
+/* Nothing in progress any more: the backends are told goodbye. */
+static void check_drained(void)
+{
+    if (state != SERVER_DRAINING || exchange_count() > 0 || h1_front_count() > 0)
+        return;
+    state = SERVER_ENDING;
+}
+
+void server_pass(int max_wait_ms)
+{
+    unsigned asked;
+
+    loop_pass(max_wait_ms);
+    asked = port_asked();
+    if (asked & PORT_ASK_STOP)
+        state = SERVER_ENDING;
+    if (asked & PORT_ASK_DRAIN) {
+        if (state == SERVER_DRAINING)
+            state = SERVER_ENDING;
+        server_drain();
+    }
+    check_drained();
+}
+
+bool server_done(void)
+{
+    return state == SERVER_ENDING;
+}
+
+/* Reports every pool that is not empty. */
+static bool pools_empty(void)
+{
+    struct pipe_stats pipes;
+    bool empty = true;
+
+    for (struct pool *p = pool_next(NULL); p; p = pool_next(p)) {
+        if (p->used == 0)
+            continue;
+        log_error("server", "pool %s: %u still used", p->name, p->used);
+        empty = false;
+    }
+    pipe_stats(&pipes);
+    if (pipes.used > 0) {
+        log_error("server", "pool body_block: %u still used", pipes.used);
+        empty = false;
+    }
+    if (empty)
+        log_info("server", "all pools empty");
+    return empty;
+}
+
+bool server_stop(void)
+{
+    bool empty;
+
+    exchange_set_draining(true);
+    listener_close_all();
+    h1_front_stop();
+    for (unsigned i = 0; i < config.backend_count; i++)
+        backend_retire(&config.backends[i], true);
+    loop_pass(0);
+    timer_cancel(&drain_timer);
+    timer_class_remove(&drain_class);
+    for (unsigned i = 0; i < config.backend_count; i++)
+        backend_exit(&config.backends[i]);
+    h1_front_exit();
+    h2_back_exit();
+    h2_session_exit();
+    empty = pools_empty();
+    log_flush();
+    for (unsigned i = 0; i < LOG_STREAMS; i++) {
+        log_set_sink((enum log_stream)i, PORT_NO_HANDLE);
+        if (sinks[i] != PORT_NO_HANDLE)
+            port_close(sinks[i], false);
+        sinks[i] = PORT_NO_HANDLE;
+    }
+    return empty;
+}

@@ -1,0 +1,60 @@
+/* Prints version, compiled-in options and the static memory of the large pools. */
+#include "ops/version.h"
+
+#include "base/text.h"
+#include "http/h2_session.h"
+#include "ops/config.h"
+#include "proxy/exchange.h"
+#include "side/h1_conn.h"
+#include "side/h2_back_conn.h"
+
+struct share {
+    const char *name;
+    size_t count;
+    size_t size;
+};
+
+static const struct share shares[] = {
+    {"clients", CONFIG_CLIENTS, sizeof(struct h1_conn)},
+    {"exchanges", CONFIG_EXCHANGES, sizeof(struct exchange)},
+    {"backend connections", CONFIG_BACKEND_CONNS, sizeof(struct h2_back)},
+    {"h2 sessions", CONFIG_BACKEND_CONNS, H2_LEASE_SIZE},
+    {"body blocks, guaranteed", CONFIG_EXCHANGES,
+     CONFIG_REQUEST_WINDOW + CONFIG_RESPONSE_WINDOW + 2 * CONFIG_BODY_BLOCK},
+    {"body blocks, shared", CONFIG_BODY_BLOCKS_SHARED, CONFIG_BODY_BLOCK},
+    {"configuration", 1, sizeof(struct config)},
+    {"log rings", 2, CONFIG_LOG_RING},
+    {"input and output buffer", 1, CONFIG_INPUT_SIZE + CONFIG_OUTPUT_SIZE},
+};
+
+static void put_option(struct textbuf *b, const char *name, bool on)
+{
+    textbuf_printf(b, " %c%s", on ? '+' : '-', name);
+}
+
+void version_print(const char *version)
+{
+    static char storage[2048];
+    struct textbuf b;
+    size_t total = 0;
+
+    textbuf_init(&b, storage, sizeof(storage));
+    textbuf_printf(&b, "culvert %s, libnghttp2 %s\noptions:", version, h2_session_library());
+    put_option(&b, "IPV6", IS_ENABLED(CONFIG_IPV6));
+    put_option(&b, "RESOLVE", IS_ENABLED(CONFIG_RESOLVE));
+    put_option(&b, "REVERSE_MAP", IS_ENABLED(CONFIG_REVERSE_MAP));
+    put_option(&b, "FORWARDED", IS_ENABLED(CONFIG_FORWARDED));
+    put_option(&b, "INCLUDE", IS_ENABLED(CONFIG_INCLUDE));
+    put_option(&b, "LOG_DEBUG", IS_ENABLED(CONFIG_LOG_DEBUG));
+    put_option(&b, "HEAP_GUARD", IS_ENABLED(CONFIG_HEAP_GUARD));
+    put_option(&b, "POISON", IS_ENABLED(CONFIG_POISON));
+    textbuf_putz(&b, "\nstatic memory, bytes:\n");
+    for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
+        const struct share *s = &shares[i];
+
+        textbuf_printf(&b, "  %-24s %6zu x %8zu = %10zu\n", s->name, s->count, s->size, s->count * s->size);
+        total += s->count * s->size;
+    }
+    textbuf_printf(&b, "  %-24s %30zu\n", "together", total);
+    port_print(false, textbuf_z(&b));
+}

@@ -1,0 +1,112 @@
+/* Backends: for each the bounded set of connections, and the queue of exchanges that wait for a stream.
+ *
+ * An exchange gets a stream on a live connection with room; else a connection is opened within `max`; else it waits,
+ * first come first served, for a bounded time. What a connection is made of is its side's business (side/h2_back). */
+#ifndef CULVERT_PROXY_BACKEND_H
+#define CULVERT_PROXY_BACKEND_H
+
+#include "base/list.h"
+#include "base/text.h"
+#include "base/timer.h"
+#include "net/loop.h"
+#include "port.h"
+#include "proxy/cause.h"
+
+struct exchange;
+struct backend;
+
+#define BACKEND_ADDRS 4
+
+/* Filled by the configuration. */
+struct backend_settings {
+    struct text name;   /* "host:port" as in the log line; also the :authority sent to it */
+    struct text scheme; /* "h2c" */
+    struct text host;
+    uint16_t port;
+    uint16_t max;        /* connections, >= 1 (max=) */
+    uint32_t connect_ms; /* connectiontimeout= */
+    uint32_t timeout_ms; /* timeout=, ProxyTimeout, Timeout: the most between two signs of life of the backend */
+    uint32_t queue_ms;   /* the most that an exchange waits for a stream */
+    struct port_addr addrs[BACKEND_ADDRS];
+    uint8_t addr_count;
+};
+
+enum backend_conn_state {
+    BACKEND_CONNECTING, /* waits for the socket's connect */
+    BACKEND_OPEN,       /* takes streams up to `limit` */
+    BACKEND_CLOSING,    /* GOAWAY came or went, or it is retired: its streams finish, it takes no new ones */
+    BACKEND_CLOSED,     /* off its backend's list, waits for its reclaim */
+};
+
+/* The common part of a backend connection: first member of its side's own structure. */
+struct backend_conn {
+    struct list node; /* on backend->conns */
+    struct backend *backend;
+    enum backend_conn_state state;
+    uint32_t streams; /* open now; invariant: streams <= limit when it opened the last one */
+    uint32_t
+        limit; /* the least of ours, the peer's MAX_CONCURRENT_STREAMS, and EARLY_STREAMS until its SETTINGS came */
+    uint32_t served; /* streams ever opened: 0 on a connection whose first request is the next one */
+    uint16_t local_port;
+    bool settled; /* the peer's SETTINGS came: `limit` is what it really allows */
+};
+
+/* What side/h2_back gives to the pool. */
+struct backend_ops {
+    /* Begins a connection to addr, one of backend->settings.addrs. It calls backend_conn_opened or backend_conn_closed
+       later, never from within. NULL: no slot (CAUSE_NO_ROOM), or the port refused at once (*cause says why). */
+    struct backend_conn *(*connect)(struct backend *backend, const struct port_addr *addr, enum cause *cause);
+    /* Gives an exchange with a complete request head a stream: attaches itself as ex->back. False: no memory now (it
+     * stays queued). */
+    bool (*open_stream)(struct backend_conn *conn, struct exchange *ex);
+    /* Retires a connection: GOAWAY, its streams finish, then it closes. `now`: closes at once, streams are aborted. */
+    void (*retire)(struct backend_conn *conn, bool now);
+};
+
+struct backend {
+    struct backend_settings settings;
+    const struct backend_ops *ops;
+    struct list conns; /* of struct backend_conn that are not closed */
+    struct list queue; /* of struct exchange (back.node) that wait for a stream */
+    uint16_t conn_count;
+    uint8_t next_addr;    /* address for the next connect */
+    uint8_t failed_addrs; /* addresses that failed in a row */
+    bool backing_off;     /* all addresses failed; none is tried before `backoff` fires */
+    bool retiring;        /* opens no more connections */
+    struct timer backoff;
+    struct timer_class backoff_class;
+    struct timer_class connect_class;
+    struct timer_class timeout_class;
+    struct timer_class queue_class;
+    struct task pump; /* marked when the queue may move */
+};
+
+/* Makes a configured backend ready to run (settings filled before). */
+void backend_init(struct backend *backend, const struct backend_ops *ops);
+
+/* Takes an exchange with a complete request head into the queue, which moves in this pass. Backing off: exchange_fail.
+ */
+void backend_submit(struct backend *backend, struct exchange *ex);
+
+/* Takes a waiting exchange off the queue (client gone, timeout). Harmless when it is not queued. */
+void backend_withdraw(struct exchange *ex);
+
+/* ---- called by the side that owns a connection ---- */
+
+/* The connection is up and may carry streams. */
+void backend_conn_opened(struct backend_conn *conn);
+/* Its limit was raised, a stream ended, or it has memory again: queued exchanges may move. */
+void backend_conn_freed(struct backend_conn *conn);
+/* It takes no new streams any more. */
+void backend_conn_closing(struct backend_conn *conn);
+/* It is gone. In state BACKEND_CONNECTING it never came up, for this cause: the other addresses are tried, then what
+ * waits fails. */
+void backend_conn_closed(struct backend_conn *conn, enum cause cause);
+
+/* Retires all connections (`now`: at once) and opens no more. The queue must be empty when `now`. */
+void backend_retire(struct backend *backend, bool now);
+
+/* Takes its timer classes and task out of service; all connections and the queue must be gone. */
+void backend_exit(struct backend *backend);
+
+#endif

@@ -1,0 +1,35 @@
+/* The table of causes. */
+#include "proxy/cause.h"
+
+static const struct cause_info causes[CAUSES] = {
+    [CAUSE_NONE] = {0, '-', ""},
+    [CAUSE_CLIENT_CLOSED] = {0, 'C', "client-closed"},
+    [CAUSE_CLIENT_TIMEOUT] = {408, 'T', "request-timeout"},
+    [CAUSE_CLIENT_STALLED] = {0, 'T', "client-stalled"},
+    [CAUSE_BAD_REQUEST] = {400, 'P', "bad-request"},
+    [CAUSE_NO_ROUTE] = {404, 'P', "no-route"},
+    [CAUSE_HEAD_FULL] = {431, 'P', "head-full"},
+    [CAUSE_NO_ROOM] = {503, 'P', "no-room"},
+    [CAUSE_BACKEND_DOWN] = {503, 'P', "backend-down"},
+    [CAUSE_DRAINING] = {503, 'P', "draining"},
+    [CAUSE_STOPPED] = {0, 'P', "stopped"},
+    [CAUSE_BODY_LARGE] = {413, 'P', "body-large"},
+    [CAUSE_CONNECT_REFUSED] = {502, 'B', "connect-refused"},
+    [CAUSE_CONNECT_FAILED] = {502, 'B', "connect-failed"},
+    [CAUSE_CONNECT_TIMEOUT] = {504, 'T', "connect-timeout"},
+    [CAUSE_BACKEND_CLOSED] = {502, 'B', "backend-closed"},
+    [CAUSE_BACKEND_RESET] = {502, 'B', "backend-reset"},
+    [CAUSE_BACKEND_REFUSED] = {502, 'B', "backend-refused"},
+    [CAUSE_BACKEND_GOAWAY] = {502, 'B', "backend-goaway"},
+    [CAUSE_BACKEND_PROTOCOL] = {502, 'B', "backend-protocol"},
+    [CAUSE_BACKEND_HEAD] = {502, 'B', "backend-head-large"},
+    [CAUSE_BACKEND_LENGTH] = {502, 'B', "backend-length"},
+    [CAUSE_BACKEND_TIMEOUT] = {504, 'T', "backend-timeout"},
+    [CAUSE_BACKEND_SETTINGS] = {504, 'T', "backend-settings"},
+    [CAUSE_QUEUE_TIMEOUT] = {503, 'T', "queue-timeout"},
+};
+
+const struct cause_info *cause_info(enum cause cause)
+{
+    return &causes[cause < CAUSES ? cause : CAUSE_NONE];
+}

@@ -1,0 +1,46 @@
+/* Why an exchange did not go the normal way: one table gives the status, who ended it, and the log line's word. */
+#ifndef CULVERT_PROXY_CAUSE_H
+#define CULVERT_PROXY_CAUSE_H
+
+#include "compiler.h"
+
+enum cause {
+    CAUSE_NONE = 0,
+    /* the client */
+    CAUSE_CLIENT_CLOSED,  /* closed or reset its connection or stream */
+    CAUSE_CLIENT_TIMEOUT, /* its request came too slowly: 408 */
+    CAUSE_CLIENT_STALLED, /* it took no response bytes for too long */
+    CAUSE_BAD_REQUEST,    /* refused by the parser; the word comes from there */
+    /* the proxy */
+    CAUSE_NO_ROUTE,     /* no ProxyPass matches: 404 */
+    CAUSE_HEAD_FULL,    /* no room to add the forwarding fields: 431 */
+    CAUSE_NO_ROOM,      /* no connection slot, no stream, no memory: 503 */
+    CAUSE_BACKEND_DOWN, /* it failed a moment ago and is not tried yet: 503 */
+    CAUSE_DRAINING,     /* the proxy shuts down: 503 */
+    CAUSE_STOPPED,      /* the proxy was stopped at once */
+    CAUSE_BODY_LARGE,   /* the body grew beyond LimitRequestBody: 413 */
+    /* the backend */
+    CAUSE_CONNECT_REFUSED,  /* 502 */
+    CAUSE_CONNECT_FAILED,   /* unreachable, no address: 502 */
+    CAUSE_CONNECT_TIMEOUT,  /* 504 */
+    CAUSE_BACKEND_CLOSED,   /* it closed the connection under the stream: 502 */
+    CAUSE_BACKEND_RESET,    /* RST_STREAM: 502 */
+    CAUSE_BACKEND_REFUSED,  /* RST_STREAM(REFUSED_STREAM): 502 when it cannot be retried */
+    CAUSE_BACKEND_GOAWAY,   /* the stream was above GOAWAY's last id: 502 when it cannot be retried */
+    CAUSE_BACKEND_PROTOCOL, /* it broke RFC 9113: 502 */
+    CAUSE_BACKEND_HEAD,     /* its response head is larger than the proxy holds: 502 */
+    CAUSE_BACKEND_LENGTH,   /* Content-Length and the bytes that came differ: 502 or cut */
+    CAUSE_BACKEND_TIMEOUT,  /* it did not answer or went silent: 504 */
+    CAUSE_BACKEND_SETTINGS, /* its SETTINGS or their acknowledgement did not come: 504 */
+    CAUSE_QUEUE_TIMEOUT,    /* no stream came free in time: 503 */
+    CAUSES,
+};
+
+struct cause_info {
+    uint16_t status;  /* of the answer when none has begun; 0: nobody is there to be answered */
+    char who;         /* C, B, P, T of the log line */
+    const char *word; /* "backend-reset" */
+};
+const struct cause_info *cause_info(enum cause cause);
+
+#endif

@@ -1,0 +1,464 @@
+/* The exchange: its life from the first byte of a request to its log line. */
+#include "proxy/exchange.h"
+
+#include "base/log.h"
+#include "base/pool.h"
+#include "proxy/access_log.h"
+
+#include <string.h>
+
+#define EXCHANGE_RETRIES 1
+
+POOL(exchange, struct exchange, CONFIG_EXCHANGES);
+
+static const struct site *current_site;
+static exchange_answer_fn *answer_locally;
+static bool draining;
+
+void exchange_use_site(const struct site *site)
+{
+    current_site = site;
+}
+
+void exchange_set_draining(bool on)
+{
+    draining = on;
+}
+
+void exchange_use_answer(exchange_answer_fn *answer)
+{
+    answer_locally = answer;
+}
+
+uint32_t exchange_count(void)
+{
+    return exchange_pool.used;
+}
+
+/* ---- opening and ending ---- */
+
+static void exchange_on_reclaim(struct task *task)
+{
+    struct exchange *ex = container_of(task, struct exchange, reclaim);
+
+    pipe_close(&ex->request.pipe);
+    pipe_close(&ex->response.pipe);
+    pool_give(&exchange_pool, ex);
+}
+
+static void exchange_on_timer(struct timer *timer);
+
+static void side_init(struct side *side, const struct side_ops *ops, void *self)
+{
+    memset(side, 0, sizeof(*side));
+    list_init(&side->node);
+    list_init(&side->dirty);
+    side->ops = ops;
+    side->self = self;
+}
+
+/* Leaves all lists; who drains or fills the other pipe is no longer told. */
+static void side_leave(struct side *side)
+{
+    list_remove(&side->node);
+    list_remove(&side->dirty);
+    side->ops = NULL;
+    side->self = NULL;
+}
+
+static void message_init(struct message *m, char *text, size_t cap, uint32_t window)
+{
+    m->state = MESSAGE_HEAD;
+    m->has_length = false;
+    m->length = 0;
+    m->received = 0;
+    m->passed = 0;
+    m->trailers = NULL;
+    m->ready = 0;
+    m->ready_fields = 0;
+    m->ready_used = 0;
+    memset(&m->pipe, 0, sizeof(m->pipe));
+    pipe_open(&m->pipe, window);
+    head_init(&m->head, text, cap);
+}
+
+/* Sets all that belongs to one request; the front, the client's address and the pools' membership stay. */
+static void exchange_start(struct exchange *ex)
+{
+    message_init(&ex->request, ex->request_text, sizeof(ex->request_text), CONFIG_REQUEST_WINDOW);
+    message_init(&ex->response, ex->response_text, sizeof(ex->response_text), CONFIG_RESPONSE_WINDOW);
+    side_init(&ex->back, NULL, NULL);
+    ex->state = EXCHANGE_READING;
+    ex->site = current_site;
+    ex->route = NULL;
+    ex->matched = 0;
+    ex->proto = PROTO_HTTP11;
+    ex->expect_continue = false;
+    ex->client_authority = (struct span){0, 0};
+    ex->client_path = (struct span){0, 0};
+    ex->started = loop_now();
+    ex->status = 0;
+    ex->back_status = 0;
+    ex->back_port = 0;
+    ex->back_stream = 0;
+    ex->back_reused = false;
+    ex->backend = NULL;
+    ex->retries = 0;
+    ex->retry_cause = CAUSE_NONE;
+    ex->cause = CAUSE_NONE;
+    ex->cause_state = EXCHANGE_READING;
+    ex->word = NULL;
+    timer_init(&ex->timer, exchange_on_timer);
+}
+
+struct exchange *exchange_open(const struct side_ops *front, void *self, const struct port_addr *client,
+                               const struct port_addr *local)
+{
+    struct exchange *ex = pool_take(&exchange_pool);
+
+    if (!ex)
+        return NULL;
+    side_init(&ex->front, front, self);
+    ex->client = *client;
+    ex->local = *local;
+    task_init(&ex->reclaim, TASK_FRONT, exchange_on_reclaim);
+    exchange_start(ex);
+    return ex;
+}
+
+static void set_cause(struct exchange *ex, enum cause cause)
+{
+    if (ex->cause != CAUSE_NONE || cause == CAUSE_NONE)
+        return;
+    ex->cause = cause;
+    ex->cause_state = ex->state;
+}
+
+/* Takes the back off, which forgets the exchange and tells its peer. */
+static void drop_back(struct exchange *ex, enum cause cause)
+{
+    const struct side_ops *ops = ex->back.ops;
+
+    backend_withdraw(ex);
+    timer_cancel(&ex->timer);
+    if (ops)
+        ops->abort(ex, cause);
+    side_leave(&ex->back);
+}
+
+/* Logs, and lets go of everything but the front. */
+static void exchange_finish(struct exchange *ex)
+{
+    drop_back(ex, ex->cause);
+    access_log_write(ex);
+    ex->state = EXCHANGE_DONE;
+}
+
+static void exchange_end(struct exchange *ex)
+{
+    exchange_finish(ex);
+    side_leave(&ex->front);
+    loop_reclaim(&ex->reclaim);
+}
+
+void exchange_delivered(struct exchange *ex)
+{
+    exchange_end(ex);
+}
+
+void exchange_renew(struct exchange *ex, size_t rest_at, size_t rest_len)
+{
+    exchange_finish(ex);
+    pipe_close(&ex->request.pipe);
+    pipe_close(&ex->response.pipe);
+    memmove(ex->request_text, ex->request_text + rest_at, rest_len);
+    exchange_start(ex);
+}
+
+void exchange_front_gone(struct exchange *ex, enum cause cause)
+{
+    set_cause(ex, cause);
+    exchange_end(ex);
+}
+
+/* ---- failing ---- */
+
+/* Forgets a section that was begun and not announced, and all its text. */
+static void message_rollback(struct message *m)
+{
+    m->head.section_count = m->ready;
+    m->head.field_count = m->ready_fields;
+    m->head.used = m->ready_used;
+}
+
+void exchange_cut(struct exchange *ex)
+{
+    const struct side_ops *front = ex->front.ops;
+
+    if (front)
+        front->abort(ex, ex->cause);
+    exchange_end(ex);
+}
+
+/* The exchange has no back and its response is not complete: answers, or cuts the front. */
+static void answer_or_cut(struct exchange *ex, unsigned status, const char *word)
+{
+    if (ex->status == 0 && status != 0) {
+        bool down = ex->cause == CAUSE_BACKEND_DOWN || ex->cause == CAUSE_QUEUE_TIMEOUT || ex->cause == CAUSE_NO_ROOM;
+
+        message_rollback(&ex->response);
+        answer_locally(ex, status, word, down ? 1 : 0);
+        return;
+    }
+    exchange_cut(ex);
+}
+
+void exchange_fail(struct exchange *ex, enum cause cause)
+{
+    const struct cause_info *info = cause_info(cause);
+
+    drop_back(ex, cause);
+    set_cause(ex, cause);
+    if (ex->backend)
+        log_info("exchange", "%.*s: %s", TEXT_ARG(ex->backend->settings.name), info->word);
+    answer_or_cut(ex, info->status, info->word);
+}
+
+void exchange_refuse(struct exchange *ex, enum cause cause, unsigned status, const char *word)
+{
+    drop_back(ex, cause);
+    set_cause(ex, cause);
+    ex->word = word;
+    answer_or_cut(ex, status, word);
+}
+
+bool exchange_is_whole(const struct exchange *ex)
+{
+    return ex->request.passed == 0 && ex->response.ready == 0 && ex->status == 0;
+}
+
+void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed)
+{
+    timer_cancel(&ex->timer);
+    side_leave(&ex->back);
+    if (failed == CAUSE_NONE)
+        return;
+    if (unprocessed && exchange_is_whole(ex) && ex->retries < EXCHANGE_RETRIES && !draining) {
+        ex->retries++;
+        ex->retry_cause = failed;
+        message_rollback(&ex->response);
+        side_init(&ex->back, NULL, NULL);
+        backend_submit(ex->route->backend, ex);
+        return;
+    }
+    exchange_fail(ex, failed);
+}
+
+/* ---- time ---- */
+
+/* Whether the backend is who is waited for: it has all that the client sent, or does not take it, and it has window. */
+static bool backend_owes(const struct exchange *ex)
+{
+    if (ex->request.pipe.size > 0)
+        return true;
+    if (ex->state == EXCHANGE_BODY)
+        return ex->back.window > 0;
+    return ex->request.state == MESSAGE_END;
+}
+
+static void exchange_on_timer(struct timer *timer)
+{
+    struct exchange *ex = container_of(timer, struct exchange, timer);
+
+    switch (ex->state) {
+    case EXCHANGE_QUEUED: exchange_fail(ex, CAUSE_QUEUE_TIMEOUT); return;
+    case EXCHANGE_CONNECTING: exchange_fail(ex, CAUSE_CONNECT_TIMEOUT); return;
+    case EXCHANGE_WAITING:
+    case EXCHANGE_BODY:
+        if (backend_owes(ex))
+            exchange_fail(ex, CAUSE_BACKEND_TIMEOUT);
+        else
+            exchange_touch(ex);
+        return;
+    case EXCHANGE_READING:
+    case EXCHANGE_DONE: return;
+    }
+}
+
+void exchange_touch(struct exchange *ex)
+{
+    if (ex->back.ops)
+        timer_set(&ex->timer, &ex->route->backend->timeout_class, loop_now());
+}
+
+/* ---- the request ---- */
+
+static struct forward_context exchange_context(const struct exchange *ex)
+{
+    static const struct text versions[] = {
+        [PROTO_HTTP10] = TEXT_INIT("1.0"), [PROTO_HTTP11] = TEXT_INIT("1.1"), [PROTO_H2] = TEXT_INIT("2.0")};
+
+    return (struct forward_context){
+        .settings = &ex->site->forward,
+        .route = ex->route,
+        .backend_authority = ex->route->backend->settings.name,
+        .backend_scheme = TEXT("http"),
+        .client = ex->client,
+        .local = ex->local,
+        .client_authority = head_text(&ex->request.head, ex->client_authority),
+        .client_version = versions[ex->proto],
+        .client_tls = false,
+    };
+}
+
+void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t length)
+{
+    struct head *head = &ex->request.head;
+    struct text path = head_text(head, head->path);
+    struct forward_context context;
+
+    ex->client_authority = head->authority;
+    ex->request.state = body ? MESSAGE_BODY : MESSAGE_END;
+    ex->request.has_length = has_length;
+    ex->request.length = length;
+    if (draining) {
+        exchange_fail(ex, CAUSE_DRAINING);
+        return;
+    }
+    ex->route = route_find(&ex->site->routes, text_first(path, text_find(path, '?', 0)), &ex->matched);
+    if (!ex->route) {
+        exchange_fail(ex, CAUSE_NO_ROUTE);
+        return;
+    }
+    ex->backend = ex->route->backend;
+    context = exchange_context(ex);
+    if (!forward_request(head, &context, ex->matched)) {
+        exchange_fail(ex, CAUSE_HEAD_FULL);
+        return;
+    }
+    backend_submit(ex->route->backend, ex);
+}
+
+/* ---- the response ---- */
+
+bool exchange_bodiless(const struct exchange *ex, unsigned status)
+{
+    return ex->request.head.method_id == METHOD_HEAD || status < 200 || status == 204 || status == 304;
+}
+
+struct section *exchange_begin_section(struct exchange *ex)
+{
+    struct message *m = &ex->response;
+
+    if (m->head.section_sent == m->head.section_count) { /* all passed on: head_begin starts the storage anew */
+        m->ready = 0;
+        m->ready_fields = 0;
+        m->ready_used = 0;
+    }
+    return head_begin(&m->head, m->state == MESSAGE_HEAD ? SECTION_FINAL : SECTION_TRAILERS, 0);
+}
+
+void exchange_drop_section(struct exchange *ex)
+{
+    message_rollback(&ex->response);
+}
+
+/* Content-Length of a final head, checked by the back's protocol library for form and count. */
+static void read_length(struct message *m, const struct section *section)
+{
+    const struct field *f = head_find(&m->head, section, FIELD_CONTENT_LENGTH, NULL);
+
+    m->has_length = f && text_to_u64(field_value_of(&m->head, f), UINT64_MAX, &m->length);
+}
+
+/* Tells the front of the section that stands complete at the end of the response head. */
+static void announce(struct exchange *ex, const struct section *section)
+{
+    struct message *m = &ex->response;
+
+    m->ready = m->head.section_count;
+    m->ready_fields = m->head.field_count;
+    m->ready_used = m->head.used;
+    if (section->kind == SECTION_FINAL) {
+        ex->status = section->status;
+        m->state = MESSAGE_BODY;
+        if (ex->back.ops)
+            ex->state = EXCHANGE_BODY;
+    }
+    ex->front.ops->head(ex);
+}
+
+bool exchange_response(struct exchange *ex, unsigned status)
+{
+    struct message *m = &ex->response;
+    struct section *section = head_last(&m->head);
+    struct forward_context context = exchange_context(ex);
+
+    section->kind = status < 200 ? SECTION_INTERIM : SECTION_FINAL;
+    section->status = (uint16_t)status;
+    if (section->kind == SECTION_FINAL) {
+        read_length(m, section);
+        ex->back_status = (uint16_t)status;
+    }
+    if (!forward_response(&m->head, section, &context, port_wall_s()))
+        return false;
+    exchange_touch(ex);
+    announce(ex, section);
+    return true;
+}
+
+void exchange_local_response(struct exchange *ex, unsigned status)
+{
+    struct section *section = head_last(&ex->response.head);
+
+    section->kind = SECTION_FINAL;
+    section->status = (uint16_t)status;
+    read_length(&ex->response, section);
+    announce(ex, section);
+}
+
+/* ---- bodies ---- */
+
+static struct side *drainer_of(struct exchange *ex, const struct message *m)
+{
+    return m == &ex->request ? &ex->back : &ex->front;
+}
+
+static struct side *filler_of(struct exchange *ex, const struct message *m)
+{
+    return m == &ex->request ? &ex->front : &ex->back;
+}
+
+void exchange_pushed(struct exchange *ex, struct message *m, size_t n)
+{
+    const struct side *drainer = drainer_of(ex, m);
+
+    m->received += n;
+    exchange_touch(ex);
+    if (drainer->ops)
+        drainer->ops->data(ex);
+}
+
+void exchange_pushed_end(struct exchange *ex, struct message *m, struct section *trailers)
+{
+    const struct side *drainer = drainer_of(ex, m);
+
+    m->state = MESSAGE_END;
+    m->trailers = trailers;
+    m->ready = m->head.section_count;
+    m->ready_fields = m->head.field_count;
+    m->ready_used = m->head.used;
+    exchange_touch(ex);
+    if (drainer->ops)
+        drainer->ops->data(ex);
+}
+
+void exchange_drained(struct exchange *ex, struct message *m, size_t n)
+{
+    const struct side *filler = filler_of(ex, m);
+
+    m->passed += n;
+    exchange_touch(ex);
+    if (filler->ops)
+        filler->ops->space(ex, n);
+}

@@ -1,0 +1,202 @@
+/* The exchange: one request and its response, between a front and a back.
+ *
+ * Each of its two messages has a head (section by section) and a pipe. Whoever receives a message from the network
+ * fills it, the other side drains it. A side never calls the other: it calls the exchange, which tells the other side
+ * through its ops, and an op only marks its connection to be served by the run list. So no protocol library is entered
+ * from another's callback, and the rule of a filler is: push while pipe_space() > 0, then wait for the space op. */
+#ifndef CULVERT_PROXY_EXCHANGE_H
+#define CULVERT_PROXY_EXCHANGE_H
+
+#include "base/list.h"
+#include "base/pipe.h"
+#include "base/timer.h"
+#include "http/h1.h"
+#include "http/head.h"
+#include "net/loop.h"
+#include "proxy/backend.h"
+#include "proxy/cause.h"
+#include "proxy/site.h"
+
+struct exchange;
+
+/* What an exchange can have at its ends. Each op only notes and marks; it may not call back into the exchange. */
+struct side_ops {
+    /* A section stands ready in the head that this side drains. */
+    void (*head)(struct exchange *ex);
+    /* Bytes were pushed into the pipe that this side drains, or its message is complete. */
+    void (*data)(struct exchange *ex);
+    /* `n` bytes left the pipe that this side fills. */
+    void (*space)(struct exchange *ex, size_t n);
+    /* The exchange is taken from this side, now: it forgets it, and tells its peer in its protocol's way (RST_STREAM; a
+     * connection that is closed). */
+    void (*abort)(struct exchange *ex, enum cause cause);
+};
+
+/* One end of an exchange, with what HTTP/2 must know of its stream there. */
+struct side {
+    const struct side_ops *ops; /* NULL: nobody there (any more) */
+    void *self;                 /* its connection */
+    struct list node;           /* on its connection's list of exchanges, or on a backend's queue */
+    struct list dirty;          /* on its connection's list of those with news */
+    int32_t stream_id;          /* HTTP/2; 0: none */
+    uint32_t claimed;           /* bytes of the pipe it drains that stand in the gather, not yet consumed */
+    uint32_t window;            /* bytes that the peer may still send: promised in the pipe */
+    bool deferred;              /* its data provider waits for bytes */
+    bool ended;                 /* it has taken (or sent) the end of the message that it drains */
+    bool reset;                 /* the peer sent RST_STREAM */
+    uint32_t batch;             /* number of the write that took its HEADERS; 0: not yet written */
+    enum cause cause;           /* why it will be reset, when this side found a fault */
+};
+
+enum message_state {
+    MESSAGE_HEAD, /* waits for the (final) head */
+    MESSAGE_BODY, /* waits for body bytes */
+    MESSAGE_END,  /* complete: all bytes and trailers have been pushed */
+};
+
+struct message {
+    enum message_state state;
+    bool has_length;
+    uint64_t length;          /* Content-Length, when has_length */
+    uint64_t received;        /* body bytes pushed into the pipe */
+    uint64_t passed;          /* body bytes drained from the pipe */
+    struct section *trailers; /* complete trailers, or NULL */
+    uint8_t ready;            /* sections announced to the drainer; head.section_sent of them are passed on */
+    uint16_t ready_fields;    /* head.field_count and head.used as of then: what is beyond is unfinished */
+    uint32_t ready_used;
+    struct pipe pipe;
+    struct head head;
+};
+
+/* What the exchange as a whole waits for; the log's phase letters. */
+enum exchange_state {
+    EXCHANGE_READING,    /* R: the request head */
+    EXCHANGE_QUEUED,     /* Q: a stream on a connection of the backend */
+    EXCHANGE_CONNECTING, /* K: the same, while the backend has no connection up */
+    EXCHANGE_WAITING,    /* W: the response head */
+    EXCHANGE_BODY,       /* D: the response body */
+    EXCHANGE_DONE,       /* -: nothing; its reclaim */
+};
+
+enum exchange_proto { PROTO_HTTP10, PROTO_HTTP11, PROTO_H2 };
+
+struct exchange {
+    struct side front;
+    struct side back;
+    enum exchange_state state;
+    struct message request;
+    struct message response;
+    const struct site *site;
+    const struct route *route;
+    size_t matched; /* of the path by the route */
+
+    /* of the client */
+    struct port_addr client;
+    struct port_addr local;
+    uint8_t proto; /* enum exchange_proto */
+    bool expect_continue;
+    struct span client_authority; /* in request.head.text, as the client sent it */
+    struct span client_path;      /* the same: for the log */
+
+    /* for the log */
+    uint32_t started;     /* loop_now() when its first byte came */
+    uint16_t status;      /* sent to the client; 0: none */
+    uint16_t back_status; /* from the backend; 0: none */
+    uint16_t back_port;   /* local port of the backend connection; 0: none */
+    int32_t back_stream;  /* stream id there */
+    bool back_reused;     /* that connection had carried a stream before */
+    const struct backend *backend;
+    uint8_t retries;
+    enum cause retry_cause;
+    enum cause cause;                /* CAUSE_NONE: normal */
+    const char *word;                /* the parser's word for CAUSE_BAD_REQUEST */
+    enum exchange_state cause_state; /* the phase in which the cause came */
+
+    struct timer timer; /* of the back: queue, connect, response */
+    struct task reclaim;
+    char request_text[CONFIG_REQUEST_HEAD + HEAD_ADDED];
+    char response_text[CONFIG_RESPONSE_HEAD + HEAD_ADDED];
+};
+
+/* A fresh exchange in state READING with the front attached, or NULL when the pool is exhausted (counted there). */
+struct exchange *exchange_open(const struct side_ops *front, void *self, const struct port_addr *client,
+                               const struct port_addr *local);
+
+/* Chooses what new exchanges work with. While draining, new requests are answered 503. */
+void exchange_use_site(const struct site *site);
+void exchange_set_draining(bool draining);
+
+/* Exchanges in progress. */
+uint32_t exchange_count(void);
+
+/* ---- the front's calls ---- */
+
+/* The request head is complete and interpreted in request.head (authority, path set): routes it, rewrites it, submits
+   it to its backend. `body`: whether a body follows, and its length when known. A local answer may come instead. */
+void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t length);
+
+/* The request is refused by the front (parser, limits, timeout): answered with `status` when no head was sent, else
+   cut. `word` goes to the log. Its back, if any, is aborted. */
+void exchange_refuse(struct exchange *ex, enum cause cause, unsigned status, const char *word);
+
+/* The front has delivered the whole response: the back is aborted if it is still there, the line is logged, and the
+   exchange is reclaimed at the end of the pass. The front forgets it. */
+void exchange_delivered(struct exchange *ex);
+
+/* The same, but the exchange starts anew at once for the next request of the same front; `rest_len` bytes at rest_at of
+   request.head.text, which came behind the request, are moved to its start. Never from within a back's call. */
+void exchange_renew(struct exchange *ex, size_t rest_at, size_t rest_len);
+
+/* The client is gone: the back is aborted, the line logged, the exchange reclaimed. The front forgets it. */
+void exchange_front_gone(struct exchange *ex, enum cause cause);
+
+/* ---- the back's calls ---- */
+
+/* Begins a section of the response head (its kind and status are settled by exchange_response). NULL: no room. */
+struct section *exchange_begin_section(struct exchange *ex);
+/* Gives up the section that was begun last. */
+void exchange_drop_section(struct exchange *ex);
+
+/* The last section of response.head is complete: an interim head (status 1xx) or the final one. Rewrites it and tells
+   the front. False: it did not fit any more (the back resets its stream with CAUSE_BACKEND_HEAD). */
+bool exchange_response(struct exchange *ex, unsigned status) MUST_USE;
+
+/* The same for a head that the proxy made itself (side/reply.c): nothing is rewritten, no backend status is noted. */
+void exchange_local_response(struct exchange *ex, unsigned status);
+
+/* The back has no stream any more and forgets the exchange. failed: why the response is incomplete, CAUSE_NONE when it
+   is complete. unprocessed: the backend provably did nothing with it (RFC 9113 8.7): it is submitted again when it is
+   whole. Otherwise answered locally when no head went to the front, else the front is cut. */
+void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed);
+
+/* Takes the exchange from its front, which cuts the response (a closed connection without its last chunk, RST_STREAM),
+ * and ends it. */
+void exchange_cut(struct exchange *ex);
+
+/* Fails an exchange: its back, if any, is aborted; it is answered locally when no head went to the front, else cut. */
+void exchange_fail(struct exchange *ex, enum cause cause);
+
+/* ---- both ---- */
+
+/* After n bytes were written into message m's pipe: tells its drainer. */
+void exchange_pushed(struct exchange *ex, struct message *m, size_t n);
+/* Message m is complete (trailers: NULL or its section). */
+void exchange_pushed_end(struct exchange *ex, struct message *m, struct section *trailers);
+/* After n bytes were consumed from message m's pipe: tells its filler. */
+void exchange_drained(struct exchange *ex, struct message *m, size_t n);
+
+/* Starts the back's timer anew: a sign of life. */
+void exchange_touch(struct exchange *ex);
+
+/* Whether the request could be sent again: nothing of its body has left, no response has begun. */
+bool exchange_is_whole(const struct exchange *ex);
+
+/* Whether a response of this status can have no body whatever its head says (HEAD, 1xx, 204, 304; RFC 9110 6.4.1). */
+bool exchange_bodiless(const struct exchange *ex, unsigned status);
+
+/* Makes a local answer: pushes a whole response (head and short body) as a back that leaves at once. */
+typedef void exchange_answer_fn(struct exchange *ex, unsigned status, const char *why, unsigned retry_after_s);
+/* Registers who does that (side/reply.c). */
+void exchange_use_answer(exchange_answer_fn *answer);
+
+#endif

@@ -1,0 +1,25 @@
+/* The HTTP/1.1 front: clients' connections, each with one live exchange at most. Pipelined input waits in the socket.
+ */
+#ifndef CULVERT_SIDE_H1_FRONT_H
+#define CULVERT_SIDE_H1_FRONT_H
+
+#include "net/listener.h"
+#include "side/front.h"
+
+/* What listener_open is given; its `user` is the const struct port_addr that is listened on. */
+extern const struct listener_ops h1_front_listener;
+
+/* Prepares timers. `settings` must live as long as the front. */
+void h1_front_init(const struct front_settings *settings);
+/* Takes the timers out of service; no client may be left. */
+void h1_front_exit(void);
+
+/* Begins to drain: idle connections close now, the others after their response. */
+void h1_front_drain(void);
+/* Closes all connections now. */
+void h1_front_stop(void);
+
+/* Clients connected now. */
+uint32_t h1_front_count(void);
+
+#endif

@@ -1,0 +1,338 @@
+/* Backend connections: their life, their writes, and what exchanges ask of them. */
+#include "side/h2_back.h"
+
+#include "base/log.h"
+#include "base/pool.h"
+#include "side/h2_back_conn.h"
+
+#include <string.h>
+
+POOL(h2_back, struct h2_back, CONFIG_BACKEND_CONNS);
+
+static struct timer_class settings_class;
+static struct timer_class idle_class;
+
+static void h2_back_on_ready(struct watch *watch, unsigned ready);
+static void h2_back_on_run(struct task *task);
+static void h2_back_on_reclaim(struct task *task);
+static void h2_back_on_timer(struct timer *timer);
+
+/* Index of a connection, for diagnostics. */
+static unsigned id_of(const struct h2_back *back)
+{
+    return (unsigned)pool_index(&h2_back_pool, back);
+}
+
+/* ---- opening ---- */
+
+static enum cause connect_cause(enum port_fault fault)
+{
+    switch (fault) {
+    case PORT_FAULT_REFUSED:
+    case PORT_FAULT_RESET: return CAUSE_CONNECT_REFUSED;
+    case PORT_FAULT_TIMEOUT: return CAUSE_CONNECT_TIMEOUT;
+    case PORT_FAULT_LIMIT: return CAUSE_NO_ROOM;
+    default: return CAUSE_CONNECT_FAILED;
+    }
+}
+
+static struct backend_conn *h2_back_connect(struct backend *backend, const struct port_addr *addr, enum cause *cause)
+{
+    struct h2_back *back = pool_take(&h2_back_pool);
+    port_handle handle;
+    enum port_result result;
+
+    *cause = CAUSE_NO_ROOM;
+    if (!back)
+        return NULL;
+    result = port_connect(addr, &handle);
+    if (result == PORT_ERROR) {
+        *cause = connect_cause(port_error());
+        pool_give(&h2_back_pool, back);
+        return NULL;
+    }
+    memset(back, 0, sizeof(*back));
+    list_init(&back->base.node);
+    list_init(&back->streams);
+    list_init(&back->news);
+    back->base.backend = backend;
+    back->base.state = BACKEND_CONNECTING;
+    task_init(&back->task, TASK_BACK, h2_back_on_run);
+    task_init(&back->reclaim, TASK_BACK, h2_back_on_reclaim);
+    timer_init(&back->timer, h2_back_on_timer);
+    timer_set(&back->timer, &backend->connect_class, loop_now());
+    conn_open(&back->conn, handle, h2_back_on_ready);
+    conn_interest(&back->conn, PORT_WRITABLE);
+    return &back->base;
+}
+
+/* The socket is connected: our preface and SETTINGS go out with the first requests. */
+static bool h2_back_start(struct h2_back *back)
+{
+    if (!h2_session_open_client(&back->h2, h2_back_callbacks, back) || !h2_back_submit_settings(back->h2.ng))
+        return false;
+    back->base.limit = (uint32_t)min_size(CONFIG_EARLY_STREAMS, CONFIG_BACKEND_STREAMS);
+    back->base.local_port = conn_local_port(&back->conn);
+    timer_set(&back->timer, &settings_class, loop_now());
+    conn_interest(&back->conn, PORT_READABLE);
+    log_debug("h2_back", "#%u: connected from port %u", id_of(back), back->base.local_port);
+    backend_conn_opened(&back->base);
+    loop_mark(&back->task);
+    return true;
+}
+
+/* ---- closing ---- */
+
+static void h2_back_on_reclaim(struct task *task)
+{
+    pool_give(&h2_back_pool, container_of(task, struct h2_back, reclaim));
+}
+
+/* Takes the first stream's exchange off the connection, and tells it. */
+static void lose_stream(struct h2_back *back, enum cause cause)
+{
+    struct exchange *ex = container_of(back->streams.next, struct exchange, back.node);
+    bool written = ex->back.batch != 0 && !(back->write_failed && ex->back.batch == back->batch);
+
+    list_remove(&ex->back.node);
+    list_remove(&ex->back.dirty);
+    exchange_back_gone(ex, ex->response.state == MESSAGE_END ? CAUSE_NONE : cause, !written);
+}
+
+void h2_back_lose(struct h2_back *back, enum cause cause)
+{
+    if (back->base.state == BACKEND_CLOSED)
+        return;
+    log_debug("h2_back", "#%u: closed: %s, %u streams", id_of(back), cause_info(cause)->word, back->base.streams);
+    conn_close(&back->conn, false);
+    timer_cancel(&back->timer);
+    loop_unmark(&back->task);
+    backend_conn_closed(&back->base, cause);
+    while (!list_empty(&back->streams))
+        lose_stream(back, cause);
+    h2_session_close(&back->h2);
+    loop_reclaim(&back->reclaim);
+}
+
+static void h2_back_retire(struct backend_conn *conn, bool now)
+{
+    struct h2_back *back = container_of(conn, struct h2_back, base);
+
+    if (now || conn->state == BACKEND_CONNECTING) {
+        h2_back_lose(back, CAUSE_STOPPED);
+        return;
+    }
+    backend_conn_closing(conn);
+    loop_mark(&back->task);
+}
+
+/* An idle connection that may not live on says goodbye. */
+static void close_gracefully(struct h2_back *back)
+{
+    if (!back->goodbye) {
+        back->goodbye = true;
+        (void)nghttp2_session_terminate_session(back->h2.ng, NGHTTP2_NO_ERROR);
+    }
+}
+
+/* ---- events ---- */
+
+static void h2_back_on_timer(struct timer *timer)
+{
+    struct h2_back *back = container_of(timer, struct h2_back, timer);
+
+    if (back->base.state == BACKEND_CONNECTING) {
+        h2_back_lose(back, CAUSE_CONNECT_TIMEOUT);
+    } else if (!back->base.settled) {
+        h2_back_lose(back, CAUSE_BACKEND_SETTINGS);
+    } else {
+        backend_conn_closing(&back->base);
+        loop_mark(&back->task);
+    }
+}
+
+static void on_connect(struct h2_back *back)
+{
+    enum port_result result = port_connect_result(back->conn.handle);
+
+    if (result == PORT_AGAIN)
+        return;
+    if (result != PORT_OK)
+        h2_back_lose(back, connect_cause(port_error()));
+    else if (!h2_back_start(back))
+        h2_back_lose(back, CAUSE_NO_ROOM);
+}
+
+static void on_readable(struct h2_back *back)
+{
+    size_t n;
+    enum port_result result = conn_read(&back->conn, conn_input(), CONFIG_INPUT_SIZE, &n);
+
+    if (result == PORT_AGAIN)
+        return;
+    if (result != PORT_OK) {
+        h2_back_lose(back, CAUSE_BACKEND_CLOSED);
+        return;
+    }
+    if (!h2_session_feed(&back->h2, conn_input(), n)) {
+        h2_back_lose(back, CAUSE_BACKEND_PROTOCOL);
+        return;
+    }
+    loop_mark(&back->task);
+}
+
+static void h2_back_on_ready(struct watch *watch, unsigned ready)
+{
+    struct h2_back *back = container_of(watch, struct h2_back, conn.watch);
+
+    if (back->base.state == BACKEND_CONNECTING) {
+        on_connect(back);
+        return;
+    }
+    if (ready & (PORT_READABLE | PORT_BROKEN))
+        on_readable(back);
+    if ((ready & PORT_WRITABLE) && back->base.state != BACKEND_CLOSED)
+        loop_mark(&back->task);
+}
+
+/* ---- the run ---- */
+
+/* Exchanges with news: bytes for a waiting stream, or room for more from the backend. */
+static void serve_news(struct h2_back *back)
+{
+    struct list *node;
+
+    while ((node = list_pop_front(&back->news)) != NULL) {
+        struct exchange *ex = container_of(node, struct exchange, back.dirty);
+
+        if (ex->request.pipe.size > ex->back.claimed || ex->request.state == MESSAGE_END)
+            h2_io_resume(back->h2.ng, &ex->back);
+        h2_io_grant(back->h2.ng, h2_back_stream(ex));
+    }
+}
+
+/* A connection without streams waits for its idle timeout, or ends when it is closing. */
+static void check_idle(struct h2_back *back)
+{
+    if (!list_empty(&back->streams) || back->base.streams > 0) {
+        if (back->base.settled)
+            timer_cancel(&back->timer);
+        return;
+    }
+    if (back->base.state == BACKEND_CLOSING)
+        close_gracefully(back);
+    else if (back->base.settled && !timer_is_set(&back->timer))
+        timer_set(&back->timer, &idle_class, loop_now());
+}
+
+static void h2_back_on_run(struct task *task)
+{
+    struct h2_back *back = container_of(task, struct h2_back, task);
+    enum port_result result;
+    bool more;
+
+    if (back->base.state == BACKEND_CLOSED)
+        return;
+    check_idle(back);
+    serve_news(back);
+    result = h2_io_write(&back->h2, &back->conn, &back->batch, &more);
+    if (result == PORT_ERROR) {
+        back->write_failed = true;
+        h2_back_lose(back, CAUSE_BACKEND_CLOSED);
+        return;
+    }
+    if (h2_session_over(&back->h2)) {
+        h2_back_lose(back, back->goaway ? CAUSE_BACKEND_GOAWAY : CAUSE_BACKEND_PROTOCOL);
+        return;
+    }
+    conn_interest(&back->conn, PORT_READABLE | (result == PORT_AGAIN ? PORT_WRITABLE : 0U));
+    if (result == PORT_OK && back->pending > 0) {
+        back->pending = 0;
+        backend_conn_freed(&back->base);
+    }
+    if (more)
+        loop_mark(&back->task);
+}
+
+/* ---- what exchanges ask ---- */
+
+static struct h2_back *back_of(struct exchange *ex)
+{
+    return ex->back.self;
+}
+
+/* Puts an exchange on the list of those with news. */
+static void note_news(struct exchange *ex)
+{
+    struct h2_back *back = back_of(ex);
+
+    if (!list_linked(&ex->back.dirty))
+        list_push_back(&back->news, &ex->back.dirty);
+    loop_mark(&back->task);
+}
+
+static void op_head(struct exchange *ex)
+{
+    (void)ex; /* the request head came with open_stream */
+}
+
+static void op_data(struct exchange *ex)
+{
+    if (ex->back.deferred)
+        note_news(ex);
+}
+
+static void op_space(struct exchange *ex, size_t n)
+{
+    (void)n;
+    if (h2_io_space(h2_back_stream(ex)))
+        note_news(ex);
+}
+
+/* The exchange ends before its stream: CANCEL. After a whole response only the rest of the request is unwanted:
+   NO_ERROR is the server's word (RFC 9113 8.1), so that is CANCEL, too. */
+static void op_abort(struct exchange *ex, enum cause cause)
+{
+    struct h2_back *back = back_of(ex);
+    uint32_t code = cause == CAUSE_BACKEND_PROTOCOL ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL;
+
+    list_remove(&ex->back.node);
+    list_remove(&ex->back.dirty);
+    (void)nghttp2_session_set_stream_user_data(back->h2.ng, ex->back.stream_id, NULL);
+    (void)nghttp2_submit_rst_stream(back->h2.ng, NGHTTP2_FLAG_NONE, ex->back.stream_id, code);
+    loop_mark(&back->task);
+}
+
+static const struct side_ops exchange_ops = {op_head, op_data, op_space, op_abort};
+
+static bool h2_back_open_stream(struct backend_conn *conn, struct exchange *ex)
+{
+    struct h2_back *back = container_of(conn, struct h2_back, base);
+    size_t bytes = ex->request.head.used;
+
+    if (back->pending > 0 && back->pending + bytes > H2_PENDING_MOST)
+        return false;
+    if (!h2_back_submit(back, ex))
+        return false;
+    back->pending += (uint32_t)bytes;
+    ex->back.ops = &exchange_ops;
+    ex->back.self = back;
+    list_push_back(&back->streams, &ex->back.node);
+    loop_mark(&back->task);
+    return true;
+}
+
+const struct backend_ops h2_back_ops = {h2_back_connect, h2_back_open_stream, h2_back_retire};
+
+bool h2_back_init(void)
+{
+    timer_class_init(&settings_class, "settings", CONFIG_SETTINGS_TIMEOUT_S * 1000U);
+    timer_class_init(&idle_class, "backend-idle", CONFIG_BACKEND_IDLE_S * 1000U);
+    return h2_back_callbacks_init();
+}
+
+void h2_back_exit(void)
+{
+    timer_class_remove(&settings_class);
+    timer_class_remove(&idle_class);
+}

@@ -1,0 +1,273 @@
+/* What nghttp2 tells of a backend's session: response heads, bodies, the ends of streams and of the connection. */
+#include "base/log.h"
+#include "side/h2_back_conn.h"
+
+#include <string.h>
+
+/* The connection's window must never bind (RFC 9113 6.9): the streams' windows do, and those are reserved memory. */
+#define CONNECTION_WINDOW (1 << 30)
+
+const nghttp2_session_callbacks *h2_back_callbacks;
+
+static const struct h2_source request_source = {h2_back_stream};
+
+static struct exchange *exchange_of(nghttp2_session *ng, int32_t stream_id)
+{
+    return nghttp2_session_get_stream_user_data(ng, stream_id);
+}
+
+/* ---- response heads ---- */
+
+/* The stream is at fault: nghttp2 resets it, and on_stream_close tells the exchange this cause. */
+static int refuse(struct exchange *ex, enum cause cause)
+{
+    if (ex->back.cause == CAUSE_NONE)
+        ex->back.cause = cause;
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
+{
+    struct exchange *ex = exchange_of(ng, frame->hd.stream_id);
+
+    (void)user;
+    if (!ex || frame->hd.type != NGHTTP2_HEADERS)
+        return 0;
+    return exchange_begin_section(ex) ? 0 : refuse(ex, CAUSE_BACKEND_HEAD);
+}
+
+static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
+                     uint8_t flags, void *user)
+{
+    struct exchange *ex = exchange_of(ng, frame->hd.stream_id);
+    nghttp2_vec n = nghttp2_rcbuf_get_buf(name);
+    nghttp2_vec v = nghttp2_rcbuf_get_buf(value);
+    struct text text = text_make(v.base, v.len);
+    uint64_t status;
+
+    (void)flags;
+    (void)user;
+    if (!ex)
+        return 0;
+    if (n.len > 0 && n.base[0] == ':') { /* :status, the only one of a response (checked by nghttp2) */
+        if (!text_to_u64(text, 999, &status))
+            return refuse(ex, CAUSE_BACKEND_PROTOCOL);
+        head_last(&ex->response.head)->status = (uint16_t)status;
+        return 0;
+    }
+    return head_add(&ex->response.head, text_make(n.base, n.len), text) ? 0 : refuse(ex, CAUSE_BACKEND_HEAD);
+}
+
+static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
+                             uint8_t flags, void *user)
+{
+    struct exchange *ex = exchange_of(ng, frame->hd.stream_id);
+
+    (void)name;
+    (void)value;
+    (void)flags;
+    (void)user;
+    return ex ? refuse(ex, CAUSE_BACKEND_PROTOCOL) : 0;
+}
+
+/* How many interim heads may wait for a slow client: the final head and trailers need their places. */
+#define INTERIM_WAITING (HEAD_SECTIONS - 2)
+
+/* A header block is complete. */
+static int on_headers(struct exchange *ex, const nghttp2_frame *frame)
+{
+    struct message *m = &ex->response;
+    struct section *section = head_last(&m->head);
+    unsigned status = section->status;
+
+    if (m->state != MESSAGE_HEAD) {
+        forward_trailers(&m->head, section);
+        if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+            exchange_pushed_end(ex, m, section);
+        return 0;
+    }
+    if (status == 101)
+        return refuse(ex, CAUSE_BACKEND_PROTOCOL); /* RFC 9113 8.6: there is no 101 in HTTP/2 */
+    if (status < 200 && m->head.section_count - m->head.section_sent > INTERIM_WAITING) {
+        exchange_drop_section(ex);
+        return 0;
+    }
+    if (!exchange_response(ex, status))
+        return refuse(ex, CAUSE_BACKEND_HEAD);
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+        exchange_pushed_end(ex, m, NULL);
+    return 0;
+}
+
+/* ---- the peer's settings ---- */
+
+static void on_settings(struct h2_back *back, nghttp2_session *ng)
+{
+    uint32_t theirs = nghttp2_session_get_remote_settings(ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+
+    if (!back->base.settled)
+        timer_cancel(&back->timer);
+    back->base.settled = true;
+    back->base.limit = (uint32_t)min_size(theirs, CONFIG_BACKEND_STREAMS);
+    backend_conn_freed(&back->base);
+}
+
+static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
+{
+    struct h2_back *back = user;
+    struct exchange *ex = frame->hd.stream_id > 0 ? exchange_of(ng, frame->hd.stream_id) : NULL;
+
+    switch (frame->hd.type) {
+    case NGHTTP2_HEADERS: return ex ? on_headers(ex, frame) : 0;
+    case NGHTTP2_DATA:
+        if (ex && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+            exchange_pushed_end(ex, &ex->response, NULL);
+        return 0;
+    case NGHTTP2_RST_STREAM:
+        if (ex)
+            ex->back.reset = true;
+        return 0;
+    case NGHTTP2_SETTINGS:
+        if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
+            on_settings(back, ng);
+        return 0;
+    case NGHTTP2_GOAWAY:
+        log_info("h2_back", "%.*s: GOAWAY, error %u, last stream %d", TEXT_ARG(back->base.backend->settings.name),
+                 frame->goaway.error_code, frame->goaway.last_stream_id);
+        back->goaway = true;
+        backend_conn_closing(&back->base);
+        return 0;
+    default:
+        if (ex)
+            exchange_touch(ex); /* WINDOW_UPDATE: a sign of life */
+        return 0;
+    }
+}
+
+static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t len,
+                         void *user)
+{
+    struct exchange *ex = exchange_of(ng, stream_id);
+
+    (void)flags;
+    (void)user;
+    /* The connection's window comes back at once, so that one stream's stall starves no other. */
+    if (nghttp2_session_consume_connection(ng, len) != 0)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (!ex || h2_io_receive(h2_back_stream(ex), data, len))
+        return 0;
+    (void)refuse(ex, CAUSE_BACKEND_PROTOCOL);
+    return nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_FLOW_CONTROL_ERROR) == 0
+               ? 0
+               : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+/* ---- ends ---- */
+
+/* HEADERS left for the socket: from now on the request counts as processed, unless the peer says otherwise. */
+static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
+{
+    struct h2_back *back = user;
+    struct exchange *ex;
+
+    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    ex = exchange_of(ng, frame->hd.stream_id);
+    if (ex)
+        ex->back.batch = back->batch;
+    return 0;
+}
+
+/* Why a stream closed with its response incomplete. */
+static enum cause close_cause(const struct h2_back *back, const struct exchange *ex, uint32_t code)
+{
+    if (ex->back.cause != CAUSE_NONE)
+        return ex->back.cause;
+    if (ex->back.batch == 0 || (!ex->back.reset && back->goaway && code == NGHTTP2_REFUSED_STREAM))
+        return CAUSE_BACKEND_GOAWAY;
+    if (code == NGHTTP2_REFUSED_STREAM)
+        return CAUSE_BACKEND_REFUSED;
+    return ex->back.reset ? CAUSE_BACKEND_RESET : CAUSE_BACKEND_PROTOCOL;
+}
+
+static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code, void *user)
+{
+    struct h2_back *back = user;
+    struct exchange *ex = exchange_of(ng, stream_id);
+
+    back->base.streams--;
+    loop_mark(&back->task);
+    backend_conn_freed(&back->base);
+    if (!ex)
+        return 0;
+    list_remove(&ex->back.node);
+    list_remove(&ex->back.dirty);
+    (void)nghttp2_session_set_stream_user_data(ng, stream_id, NULL);
+    if (ex->response.state == MESSAGE_END && ex->back.cause == CAUSE_NONE)
+        exchange_back_gone(ex, CAUSE_NONE, false);
+    else
+        exchange_back_gone(ex, close_cause(back, ex, code), ex->back.batch == 0 || code == NGHTTP2_REFUSED_STREAM);
+    return 0;
+}
+
+/* ---- what we send ---- */
+
+bool h2_back_submit_settings(nghttp2_session *ng)
+{
+    static const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, CONFIG_RESPONSE_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, CONFIG_RESPONSE_HEAD},
+    };
+
+    return nghttp2_submit_settings(ng, NGHTTP2_FLAG_NONE, settings, ARRAY_SIZE(settings)) == 0 &&
+           nghttp2_session_set_local_window_size(ng, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) == 0;
+}
+
+/* Whether the request is complete without a body: END_STREAM goes on its HEADERS. */
+static bool request_is_bare(const struct exchange *ex)
+{
+    const struct message *m = &ex->request;
+
+    return m->state == MESSAGE_END && m->pipe.size == 0 && !(m->trailers && m->trailers->count > 0);
+}
+
+bool h2_back_submit(struct h2_back *back, struct exchange *ex)
+{
+    nghttp2_data_provider provider = {.source = {.ptr = (void *)(uintptr_t)&request_source},
+                                      .read_callback = h2_io_read};
+    bool bare = request_is_bare(ex);
+    size_t count;
+    nghttp2_nv *block = h2_session_request_block(&ex->request.head, &count);
+    int32_t id = nghttp2_submit_request(back->h2.ng, NULL, block, count, bare ? NULL : &provider, ex);
+
+    if (id < 0) {
+        log_info("h2_back", "submitting: %s", nghttp2_strerror(id));
+        if (id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE)
+            backend_conn_closing(&back->base);
+        return false;
+    }
+    ex->back.stream_id = id;
+    ex->back.window = CONFIG_RESPONSE_WINDOW;
+    ex->back.ended = bare;
+    ex->back_stream = id;
+    return true;
+}
+
+bool h2_back_callbacks_init(void)
+{
+    nghttp2_session_callbacks *c = h2_session_callbacks();
+
+    h2_back_callbacks = c;
+    if (!c)
+        return false;
+    nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback2(c, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback2(c, on_invalid_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame_recv);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data_chunk);
+    nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_send);
+    nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);
+    nghttp2_session_callbacks_set_send_data_callback(c, h2_io_send_data);
+    return true;
+}

@@ -311,7 +311,7 @@ static char decoded(struct text t, size_t *i)
 bool uri_path_climbs(struct text path)
 {
     /* How many dots the segment has, as long as it has nothing else; 3 for any segment that is not "." or "..". */
-    unsigned dots = 3;
+    unsigned dots = 0;
 
     for (size_t i = 0; i < path.len && path.ptr[i] != '?'; i++) {
         bool plain = path.ptr[i] == '/';

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Compares Culvert with the proxies that Debian has, on this machine, under the same load.
 
-One thread on one core for each proxy, the origin and the load generator on the other core. The rounds of all proxies are
-interleaved, and the medians are printed. It prints and never fails on a figure.
+One thread on one core for each proxy, the origin and the load generator on the other core. The rounds of all proxies
+are interleaved, and the medians are printed. It prints and never fails on a figure.
 """
 import argparse
 import dataclasses
@@ -133,22 +133,28 @@ class Bench:
                 running[-1].start(self.documents)
             self.explain(counter)
             for scenario in scenarios:
-                print_table(scenario, self.requests(scenario), self.options.rounds, self.run(scenario, running, counter))
+                results = self.run(scenario, running, counter)
+                print_table(scenario, self.requests(scenario), self.options.rounds, results)
         finally:
             for p in running:
                 p.stop()
 
     def explain(self, counter):
-        where = f"proxies on core {self.core}, origins and h2load on core {self.other}" if self.core is not None else "one core for all"
+        where = "all on one core"
+        if self.core is not None:
+            where = f"proxies on core {self.core}, origins and h2load on core {self.other}"
         print(f"{where}; access logs {self.options.log}; origin: nghttpd --no-tls, one for each proxy")
-        print(f"system calls by {counter.name if counter else 'nothing (neither perf nor strace)'}; memory of several processes without double counting")
-        print("relay: poll() and bytes only, HTTP/1.1 to an HTTP/1.1 origin, one backend connection for each client: the floor of that design")
+        print(f"system calls by {counter.name if counter else 'nothing (neither perf nor strace works here)'}; "
+              "pages that processes share are counted once")
+        print("relay: poll() and bytes only, HTTP/1.1 to an HTTP/1.1 origin, one backend connection for each client: "
+              "the floor of that design")
 
     def instructions(self, scenario):
         """User-space instructions per request: the difference of two runs, so that the start is not in it."""
         small = self.options.requests or max(50, scenario.requests // 20)
         totals = [self.count_instructions(scenario, n) for n in (small, 2 * small)]
-        print(f"{scenario.name}: {(totals[1] - totals[0]) / small:,.0f} instructions per request ({small} and {2 * small} requests under callgrind)")
+        each = (totals[1] - totals[0]) / small
+        print(f"{scenario.name}: {each:,.0f} instructions per request ({small} and {2 * small} under callgrind)")
 
     def count_instructions(self, scenario, requests):
         proxy = proxies.Culvert(tempfile.mkdtemp(dir=self.directory), True, self.core, self.other)
@@ -165,7 +171,7 @@ class Bench:
 
 
 def failures(text, requests, answer):
-    """Requests that did not end with a whole answer. Not h2load's "failed": it counts every response without a reason phrase."""
+    """Requests without a whole answer. Not h2load's "failed": that counts every response without a reason phrase."""
     done = re.search(r" (\d+) done, \d+ succeeded, \d+ failed, (\d+) errored, (\d+) timeout", text)
     codes = re.search(r"^status codes: \d+ 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", text, re.M)
     data = re.search(r"\((\d+)\) data$", text, re.M)
@@ -181,10 +187,11 @@ def median(rounds, field):
 
 
 def print_table(scenario, requests, count, results):
-    peers = [median(rounds, "cpu_us") for name, (rounds, _) in results.items() if name in {p.name for p in proxies.PEERS}]
-    best = min(peers, default=0)
+    peers = {p.name for p in proxies.PEERS}
+    best = min((median(rounds, "cpu_us") for name, (rounds, _) in results.items() if name in peers), default=0)
     print(f"\n{scenario.name}: {scenario.what}; medians of {count} rounds of {requests} requests")
-    print(f"  {'':10}{'CPU us/req':>11}{'of best peer':>14}{'calls/req':>11}{'req/s':>10}{'RSS KiB':>10}{'backend conns':>15}{'errors':>8}")
+    print(f"  {'':10}{'CPU us/req':>11}{'of best peer':>14}{'calls/req':>11}{'req/s':>10}{'RSS KiB':>10}"
+          f"{'backend conns':>15}{'errors':>8}")
     for name, (rounds, calls) in results.items():
         cpu = median(rounds, "cpu_us")
         ratio = f"{cpu / best:.2f}" if best else "-"

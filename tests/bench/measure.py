@@ -88,7 +88,8 @@ class StraceCounter:
 
     def __init__(self, pid):
         pids = [arg for p in family(pid) for arg in ("-p", str(p))]
-        self.process = subprocess.Popen(["strace", "-c", "-f", *pids], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        argv = ["strace", "-c", "-f", *pids]
+        self.process = subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         while self.process.poll() is None and not self.ready(pid):
             time.sleep(0.02)
 

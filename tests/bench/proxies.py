@@ -116,8 +116,9 @@ class Nghttpx(Proxy):
 
     def command(self):
         log = [f"--accesslog-file={self.path('access.log')}"] if self.logging else []
-        return [self.available(), "-n1", "--single-process", "--conf=/dev/null", f"--errorlog-file={self.path('error.log')}",
-                f"--backend=127.0.0.1,{self.origin_port};;proto=h2;no-tls", f"--frontend=127.0.0.1,{self.port};no-tls", *log]
+        return [self.available(), "-n1", "--single-process", "--conf=/dev/null",
+                f"--errorlog-file={self.path('error.log')}", f"--frontend=127.0.0.1,{self.port};no-tls",
+                f"--backend=127.0.0.1,{self.origin_port};;proto=h2;no-tls", *log]
 
 
 class Haproxy(Proxy):
@@ -186,7 +187,7 @@ ProxyPass "/" "h2c://127.0.0.1:{self.origin_port}/"
 
 
 class Relay(Proxy):
-    """The floor: the same HTTP/1.1 load, its bytes carried to an HTTP/1.1 origin without being looked at, a connection for each client."""
+    """The floor: the same load, its bytes carried unseen to an HTTP/1.1 origin, a connection for each client."""
     name = "relay"
     program = "cc"
 

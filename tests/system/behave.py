@@ -22,8 +22,9 @@ def echo(request, *_):
     """What arrived, as JSON."""
     request.wait_body()
     body = json.dumps({
-        "method": request.method, "path": request.path, "authority": request.pseudo("authority"), "headers": request.fields,
-        "size": request.size, "sha256": request.sha256, "trailers": request.trailers}).encode()
+        "method": request.method, "path": request.path, "authority": request.pseudo("authority"),
+        "headers": request.fields, "size": request.size, "sha256": request.sha256,
+        "trailers": request.trailers}).encode()
     request.answer(200, [("content-type", "application/json")], b"" if request.method == "HEAD" else body)
 
 
@@ -158,18 +159,11 @@ def slow(request, count="5"):
         time.sleep(0.01)
 
 
-def redirect(request):
-    """The response head that the request's x-answer fields ask for: `x-answer: Name: value`."""
-    request.wait_body()
-    fields = [f.partition(": ") for f in request.all("x-answer")]
-    request.answer(302, [(n.lower(), v) for n, _, v in fields], b"moved")
-
-
 STANDARD = {
-    "echo": echo, "size": size, "unknown": unknown_length, "status": status, "hold": hold, "never": never, "reset": reset,
-    "head-then-reset": head_then_reset, "short": short, "short-reset": short_reset, "cut": cut, "bad-head": bad_head,
-    "big-head": big_head, "interim": interim, "continue": go_on, "early": early, "trailers": trailers, "slow": slow,
-    "answer": redirect,
+    "echo": echo, "size": size, "unknown": unknown_length, "status": status, "hold": hold, "never": never,
+    "reset": reset, "head-then-reset": head_then_reset, "short": short, "short-reset": short_reset, "cut": cut,
+    "bad-head": bad_head, "big-head": big_head, "interim": interim, "continue": go_on, "early": early,
+    "trailers": trailers, "slow": slow,
 }
 
 

@@ -67,7 +67,8 @@ class Culvert:
 
     def log_lines(self, count):
         """Waits for `count` access log lines and returns all, parsed."""
-        wait_until(lambda: len(self.written()) >= count, f"{count} log lines, there are {self.written()}\n{self.process.text()}")
+        wait_until(lambda: len(self.written()) >= count,
+                   lambda: f"{count} log lines, there are {self.written()}\n{self.process.text()}")
         return [logline.parse(line) for line in self.written()]
 
     def log_line(self):

@@ -120,7 +120,8 @@ class Request:
 
     def room(self):
         try:
-            return min(self.connection.h2.local_flow_control_window(self.stream_id), self.connection.h2.max_outbound_frame_size)
+            session = self.connection.h2
+            return min(session.local_flow_control_window(self.stream_id), session.max_outbound_frame_size)
         except h2.exceptions.ProtocolError:
             return 0
 
@@ -239,7 +240,7 @@ class Connection:
         self.count_open()
 
     def refuse(self, stream_id):
-        """A stream beyond MAX_CONCURRENT_STREAMS: refused; a fault of the proxy's once it has acknowledged the setting."""
+        """A stream beyond MAX_CONCURRENT_STREAMS: a fault of the proxy's once it has acknowledged the setting."""
         if self.settled:
             self.peer.errors.append(f"connection {self.number}: stream {stream_id} beyond {self.most_allowed}")
         self.peer.refused += 1

@@ -1,9 +1,13 @@
-"""The access log line: client proto "method path" status bytes ms backend local-port backend-status stream R|N retry end [reason]"""
+"""The access log line.
+
+client proto "method path" status bytes ms backend local-port backend-status stream R|N retry end [reason]
+"""
 import dataclasses
 import re
 
 LINE = re.compile(
-    r'(?P<client>\S+) (?P<proto>h1|h1\.0|h2|-) "(?P<method>\S+) (?P<path>[^"]*)" (?P<status>\d{3}|-) (?P<bytes>\d+) (?P<ms>\d+) '
+    r'(?P<client>\S+) (?P<proto>h1|h1\.0|h2|-) "(?P<method>\S+) (?P<path>[^"]*)" '
+    r'(?P<status>\d{3}|-) (?P<bytes>\d+) (?P<ms>\d+) '
     r'(?P<backend>\S+) (?P<local_port>\d+|-) (?P<backend_status>\d{3}|-) (?P<stream>\d+|-) (?P<reuse>[RN-]) '
     r'(?P<retry>-|\d+:\S+) (?P<end>[CBPT-][RQKWD-])(?: (?P<reason>\S+))?')
 

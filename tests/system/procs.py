@@ -12,7 +12,7 @@ LISTEN, ESTABLISHED = "0A", "01"
 
 
 def wait_until(condition, what, deadline=DEADLINE):
-    """Returns the first true answer of `condition`."""
+    """Returns the first true answer of `condition`; `what` is a text, or a function that gives one."""
     end = time.monotonic() + deadline
     pause = 0.001
     while True:
@@ -20,7 +20,7 @@ def wait_until(condition, what, deadline=DEADLINE):
         if answer:
             return answer
         if time.monotonic() > end:
-            raise AssertionError(f"waited {deadline} s in vain: {what}")
+            raise AssertionError(f"waited {deadline} s in vain: {what() if callable(what) else what}")
         time.sleep(pause)
         pause = min(pause * 2, 0.02)
 
@@ -80,7 +80,7 @@ class Process:
     def __init__(self, argv, output, **popen):
         self.output = output
         with open(output, "ab") as out:
-            self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=popen.pop("stdout", out), stderr=out, **popen)
+            self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, **popen)
         self.pid = self.popen.pid
 
     def text(self):
@@ -120,8 +120,8 @@ class Nghttpd:
     def __init__(self, directory, output, *options):
         for _ in range(5):
             self.port = free_port()
-            argv = [program("nghttpd"), "--no-tls", "-a", "127.0.0.1", "-n1", "-d", str(directory), *options, str(self.port)]
-            self.process = Process(argv, output)
+            argv = [program("nghttpd"), "--no-tls", "-a", "127.0.0.1", "-n1", "-d", str(directory)]
+            self.process = Process([*argv, *options, str(self.port)], output)
             if self.process.wait_listening(self.port):
                 return
         raise AssertionError(self.process.text())

@@ -17,7 +17,8 @@ def test_get_and_its_log_line(proxy, peer, client):
     seen = peer.last
     assert (line.client, line.proto, line.method, line.path) == ("127.0.0.1", "h1", "GET", "/echo/a?b=c")
     assert (line.status, line.bytes, line.backend_status) == (200, len(answer.body), 200)
-    assert (line.backend, line.local_port, line.stream) == (f"127.0.0.1:{peer.port}", seen.connection.port, seen.stream_id)
+    assert line.backend == f"127.0.0.1:{peer.port}"
+    assert (line.local_port, line.stream) == (seen.connection.port, seen.stream_id)
     assert (line.reuse, line.retry, line.end, line.reason) == ("N", "-", "--", None)
 
 

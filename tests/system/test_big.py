@@ -1,4 +1,4 @@
-"""The figures of the main job on the release binary: a GiB each way in fixed memory, 10,000 requests on one connection."""
+"""The figures of the main job: a GiB each way in fixed memory, 10,000 requests on one backend connection."""
 import filecmp
 
 import pytest

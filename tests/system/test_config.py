@@ -1,10 +1,10 @@
-"""The configuration: httpd's words, errors that name file, line and word, and nothing started when anything is wrong."""
+"""The configuration: httpd's words, errors that name file, line and word, and nothing started on any error."""
 import re
 
 import pytest
 
 import culvert
-from procs import listening, free_port, run
+from procs import free_port, listening, run
 
 PASS = 'ProxyPass "/" "h2c://127.0.0.1:1/"'
 
@@ -19,42 +19,111 @@ def conf(tmp_path):
 
 
 GOOD = [
-    "Listen 127.0.0.1:1080", "Listen 1080", "Listen [::1]:1080", 'Listen "127.0.0.1:1080"', "listen 1080", "# a comment", "   ServerName  a.example   ",
-    'ProxyPass /a "h2c://127.0.0.1:1/b" max=4 connectiontimeout=2 timeout=30', 'ProxyPass "/a" "!"', "ProxyPass /a !", "proxypass /a h2c://localhost:1",
-    "ProxyPass /a h2c://[::1]:1/", 'ProxyPassReverse "/a" "http://127.0.0.1:1/b"', 'ProxyPassReverseCookiePath "/" "/a/"',
-    "ProxyPassReverseCookieDomain a.example b.example", "ProxyPreserveHost On", "ProxyPreserveHost off", "ProxyAddHeaders Off",
-    "ProxyVia Off", "ProxyVia On", "ProxyVia Full", "ProxyVia Block", "ServerName a.example:8080", "Timeout 5", "ProxyTimeout 5",
-    "RequestReadTimeout header=20-40,MinRate=500 body=20,MinRate=500", "RequestReadTimeout header=0 body=0", "CustomLog -", "CustomLog /dev/null",
-    "KeepAliveTimeout 5", "KeepAliveTimeout 500ms", "MaxKeepAliveRequests 0", "LimitRequestBody 0", "LimitRequestBody 1073741824", "LimitRequestFields 50",
-    "LimitRequestFieldSize 4000", "LimitRequestLine 4000", "LogLevel debug", "LogLevel warn", "LogLevel error", "LogLevel info",
+    "Listen 127.0.0.1:1080",
+    "Listen 1080",
+    "Listen [::1]:1080",
+    'Listen "127.0.0.1:1080"',
+    "listen 1080",
+    "# a comment",
+    "   ServerName  a.example   ",
+    'ProxyPass /a "h2c://127.0.0.1:1/b" max=4 connectiontimeout=2 timeout=30',
+    'ProxyPass "/a" "!"',
+    "ProxyPass /a !",
+    "proxypass /a h2c://localhost:1",
+    "ProxyPass /a h2c://[::1]:1/",
+    'ProxyPassReverse "/a" "http://127.0.0.1:1/b"',
+    'ProxyPassReverseCookiePath "/" "/a/"',
+    "ProxyPassReverseCookieDomain a.example b.example",
+    "ProxyPreserveHost On",
+    "ProxyPreserveHost off",
+    "ProxyAddHeaders Off",
+    "ProxyVia Off",
+    "ProxyVia On",
+    "ProxyVia Full",
+    "ProxyVia Block",
+    "ServerName a.example:8080",
+    "Timeout 5",
+    "ProxyTimeout 5",
+    "RequestReadTimeout header=20-40,MinRate=500 body=20,MinRate=500",
+    "RequestReadTimeout header=0 body=0",
+    "CustomLog -",
+    "CustomLog /dev/null",
+    "KeepAliveTimeout 5",
+    "KeepAliveTimeout 500ms",
+    "MaxKeepAliveRequests 0",
+    "LimitRequestBody 0",
+    "LimitRequestBody 1073741824",
+    "LimitRequestFields 50",
+    "LimitRequestFieldSize 4000",
+    "LimitRequestLine 4000",
+    "LogLevel debug",
+    "LogLevel warn",
+    "LogLevel error",
+    "LogLevel info",
     "ProxyPass /a \\\n  h2c://127.0.0.1:1/",
 ]
 
 
 @pytest.mark.parametrize("line", GOOD)
 def test_good_line(conf, line):
-    done = culvert.check(conf("Listen 127.0.0.1:1080", PASS, line) if not line.lower().startswith("listen") else conf(line, PASS), "-t")
+    path = conf(line, PASS) if line.lower().startswith("listen") else conf("Listen 127.0.0.1:1080", PASS, line)
+    done = culvert.check(path, "-t")
     assert done.returncode == 0, done.stderr
     assert "syntax ok" in (done.stdout + done.stderr).lower()
 
 
 # line, a word that the message names
 BAD = [
-    ("Lisen 80", "Lisen"), ("ProxyPas / h2c://a:1/", "ProxyPas"), ("<VirtualHost *:80>", "<VirtualHost"), ("Listen", "Listen"), ("Listen abc", "abc"),
-    ("Listen 99999", "99999"), ("Listen 0", "0"), ("Listen 127.0.0.1:", "127.0.0.1:"), ("Listen 127.0.0.256:80", "127.0.0.256:80"), ("ProxyPass", "ProxyPass"),
-    ("ProxyPass /x", "ProxyPass"), ("ProxyPass x h2c://127.0.0.1:1/", "x"), ("ProxyPass /x http://127.0.0.1:1/", "http"),
-    ("ProxyPass /x ajp://127.0.0.1:1/", "ajp"), ("ProxyPass /x h2c:/127.0.0.1", "h2c:/127.0.0.1"), ("ProxyPass /x h2c://127.0.0.1:99999/", "99999"),
-    ("ProxyPass /x h2c://u@127.0.0.1:1/", "u@"), ("ProxyPass /x h2c://127.0.0.1:1/ max=0", "max=0"), ("ProxyPass /x h2c://127.0.0.1:1/ max=x", "max=x"),
-    ("ProxyPass /x h2c://127.0.0.1:1/ nonsense=1", "nonsense"), ("ProxyPass /x h2c://127.0.0.1:1/ timeout=-1", "timeout=-1"),
-    ("ProxyPass /x h2c://127.0.0.1:1/ word", "word"), ("ProxyPass /x h2c://no-such-host.invalid:1/", "no-such-host.invalid"),
-    ('ProxyPass "/x h2c://127.0.0.1:1/', '"'), ("ProxyPassReverse /x", "ProxyPassReverse"), ("ProxyPreserveHost maybe", "maybe"),
-    ("ProxyPreserveHost", "ProxyPreserveHost"), ("ProxyPreserveHost On Off", "Off"), ("ProxyVia Perhaps", "Perhaps"), ("ProxyAddHeaders 1", "1"),
-    ("Timeout never", "never"), ("Timeout -1", "-1"), ("Timeout 99999999999999999999", "99999999999999999999"), ("KeepAliveTimeout 5x", "5x"),
-    ("RequestReadTimeout header=x", "header=x"), ("RequestReadTimeout head=1", "head"), ("RequestReadTimeout header=40-20", "40-20"),
-    ("MaxKeepAliveRequests many", "many"), ("LimitRequestBody -1", "-1"), ("LimitRequestBody 5k", "5k"), ("LimitRequestFields x", "x"),
-    ("LimitRequestFields 1000000", "1000000"), ("LimitRequestLine 100000000", "100000000"), ("LimitRequestFieldSize 100000000", "100000000"),
-    ("LogLevel loud", "loud"), ("Include /no/such/file.conf", "/no/such/file.conf"), ("ServerName", "ServerName"), ("ServerName a b", "b"),
-    ("ServerName a/b", "a/b"), ("CustomLog", "CustomLog"),
+    ("Lisen 80", "Lisen"),
+    ("ProxyPas / h2c://a:1/", "ProxyPas"),
+    ("<VirtualHost *:80>", "<VirtualHost"),
+    ("Listen", "Listen"),
+    ("Listen abc", "abc"),
+    ("Listen 99999", "99999"),
+    ("Listen 0", "0"),
+    ("Listen 127.0.0.1:", "127.0.0.1:"),
+    ("Listen 127.0.0.256:80", "127.0.0.256:80"),
+    ("ProxyPass", "ProxyPass"),
+    ("ProxyPass /x", "ProxyPass"),
+    ("ProxyPass x h2c://127.0.0.1:1/", "x"),
+    ("ProxyPass /x http://127.0.0.1:1/", "http"),
+    ("ProxyPass /x ajp://127.0.0.1:1/", "ajp"),
+    ("ProxyPass /x h2c:/127.0.0.1", "h2c:/127.0.0.1"),
+    ("ProxyPass /x h2c://127.0.0.1:99999/", "99999"),
+    ("ProxyPass /x h2c://u@127.0.0.1:1/", "u@"),
+    ("ProxyPass /x h2c://127.0.0.1:1/ max=0", "max=0"),
+    ("ProxyPass /x h2c://127.0.0.1:1/ max=x", "max=x"),
+    ("ProxyPass /x h2c://127.0.0.1:1/ nonsense=1", "nonsense"),
+    ("ProxyPass /x h2c://127.0.0.1:1/ timeout=-1", "timeout=-1"),
+    ("ProxyPass /x h2c://127.0.0.1:1/ word", "word"),
+    ("ProxyPass /x h2c://no-such-host.invalid:1/", "no-such-host.invalid"),
+    ('ProxyPass "/x h2c://127.0.0.1:1/', '"'),
+    ("ProxyPassReverse /x", "ProxyPassReverse"),
+    ("ProxyPreserveHost maybe", "maybe"),
+    ("ProxyPreserveHost", "ProxyPreserveHost"),
+    ("ProxyPreserveHost On Off", "Off"),
+    ("ProxyVia Perhaps", "Perhaps"),
+    ("ProxyAddHeaders 1", "1"),
+    ("Timeout never", "never"),
+    ("Timeout -1", "-1"),
+    ("Timeout 99999999999999999999", "99999999999999999999"),
+    ("KeepAliveTimeout 5x", "5x"),
+    ("RequestReadTimeout header=x", "header=x"),
+    ("RequestReadTimeout head=1", "head"),
+    ("RequestReadTimeout header=40-20", "40-20"),
+    ("MaxKeepAliveRequests many", "many"),
+    ("LimitRequestBody -1", "-1"),
+    ("LimitRequestBody 5k", "5k"),
+    ("LimitRequestFields x", "x"),
+    ("LimitRequestFields 1000000", "1000000"),
+    ("LimitRequestLine 100000000", "100000000"),
+    ("LimitRequestFieldSize 100000000", "100000000"),
+    ("LogLevel loud", "loud"),
+    ("Include /no/such/file.conf", "/no/such/file.conf"),
+    ("ServerName", "ServerName"),
+    ("ServerName a b", "b"),
+    ("ServerName a/b", "a/b"),
+    ("CustomLog", "CustomLog"),
 ]
 
 
@@ -84,8 +153,12 @@ def test_all_errors_are_told_at_once(conf):
     assert [n for n in range(1, 6) if f"{path}:{n}: " in done.stderr] == [2, 4, 5]
 
 
-@pytest.mark.parametrize("line", ["Listen 127.0.0.1:{}", "ProxyPass /{0} h2c://127.0.0.1:1/{0}", "ProxyPass /{0} h2c://127.0.0.1:{0}/",
-                                  "ProxyPassReverse /{0} http://127.0.0.1:1/{0}"])
+@pytest.mark.parametrize("line", [
+    "Listen 127.0.0.1:{}",
+    "ProxyPass /{0} h2c://127.0.0.1:1/{0}",
+    "ProxyPass /{0} h2c://127.0.0.1:{0}/",
+    "ProxyPassReverse /{0} http://127.0.0.1:1/{0}",
+])
 def test_more_than_there_is_room_for(conf, line):
     """Names the line that was one too many, and the capacity's option."""
     path = conf("Listen 127.0.0.1:1080", PASS, *[line.format(n + 2000) for n in range(2000)])
@@ -118,7 +191,8 @@ def test_odd_files(tmp_path, content):
 
 
 def test_hidden_proxy_pass_is_reported(conf):
-    path = conf("Listen 1080", "ProxyPass /app h2c://127.0.0.1:1/", "ProxyPass /app/deep h2c://127.0.0.1:2/", "ProxyPass /other h2c://127.0.0.1:2/")
+    path = conf("Listen 1080", "ProxyPass /app h2c://127.0.0.1:1/", "ProxyPass /app/deep h2c://127.0.0.1:2/",
+                "ProxyPass /other h2c://127.0.0.1:2/")
     done = culvert.check(path, "-t")
     assert done.returncode == 0
     assert f"{path}:3: " in done.stderr and "unreachable" in done.stderr

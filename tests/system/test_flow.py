@@ -61,7 +61,7 @@ def upload():
 
     def start(client, path, body, chunked=False):
         def send():
-            client.send_head("POST", path, [("Transfer-Encoding", "chunked")] if chunked else [("Content-Length", len(body))])
+            client.send_head("POST", path, [("Transfer-Encoding", "chunked") if chunked else ("Content-Length", len(body))])
             for at in range(0, len(body), 1 << 20):
                 part = body[at:at + (1 << 20)]
                 client.send_chunk(part) if chunked else client.send(part)

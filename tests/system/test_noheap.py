@@ -19,8 +19,9 @@ def trace(tmp_path):
 
     def attach(pid):
         out = tmp_path / "strace.out"
-        process = subprocess.Popen([program("strace"), "-f", "-e", f"trace={CALLS},poll", "-o", str(out), "-p", str(pid)],
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        argv = [program("strace"), "-f", "-e", f"trace={CALLS},poll", "-o", str(out), "-p", str(pid)]
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   text=True)
         started.append(process)
         wait_until(lambda: process.poll() is not None or traced(pid), "strace to attach")
         if process.poll() is not None:
@@ -48,7 +49,8 @@ def test_no_memory_is_asked_for_under_load(make_culvert, make_nghttpd, peer, tra
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "1k").write_bytes(os.urandom(1024))
     origin = make_nghttpd(tmp_path / "site")
-    proxy = make_culvert(peer, f"ProxyPass /site/ h2c://127.0.0.1:{origin.port}/", "MaxKeepAliveRequests 0", release=True)
+    proxy = make_culvert(peer, f"ProxyPass /site/ h2c://127.0.0.1:{origin.port}/", "MaxKeepAliveRequests 0",
+                         release=True)
     detach = trace(proxy.pid)
     assert h2load(proxy.port, "/site/1k", 64, 3000)[0] == 3000
     with proxy.client() as client:

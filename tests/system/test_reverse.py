@@ -1,4 +1,4 @@
-"""Reverse mapping: what a backend says of itself in Location, Link and Set-Cookie is turned into what the client knows."""
+"""Reverse mapping: what a backend says of itself in Location, Link and Set-Cookie becomes what the client knows."""
 import pytest
 
 FRONT = "front.example:81"
@@ -9,14 +9,17 @@ def mapped(make_culvert, peer):
     """Makes a proxy with /app mapped to /base of the backend; further lines go in front."""
     def make(*lines):
         real = f"127.0.0.1:{peer.port}/base"
-        return make_culvert(None, *lines, f'ProxyPass "/app" "h2c://{real}"', f'ProxyPassReverse "/app" "http://{real}"',
-                            'ProxyPassReverseCookiePath "/base" "/app"', "ProxyPassReverseCookieDomain inner.example front.example")
+        return make_culvert(None, *lines, f'ProxyPass "/app" "h2c://{real}"',
+                            f'ProxyPassReverse "/app" "http://{real}"',
+                            'ProxyPassReverseCookiePath "/base" "/app"',
+                            "ProxyPassReverseCookieDomain inner.example front.example")
     return make
 
 
 def ask(proxy, peer, fields):
     """A request whose response carries the fields; {real} is the backend's authority."""
-    peer.on("/base/x", lambda r: r.answer(302, [(n, v.replace("{real}", f"127.0.0.1:{peer.port}")) for n, v in fields], b"-"))
+    real = f"127.0.0.1:{peer.port}"
+    peer.on("/base/x", lambda r: r.answer(302, [(n, v.replace("{real}", real)) for n, v in fields], b"-"))
     with proxy.client() as client:
         return client.get("/app/x", host=FRONT)
 
@@ -83,7 +86,8 @@ COOKIES = [
     ("a=1; DOMAIN=Inner.Example", "a=1; domain=front.example"),
     ("a=1; Domain=other.example", "a=1; domain=other.example"),
     ("a=1", "a=1"),
-    ("a=/base; Expires=Wed, 21 Oct 2026 07:28:00 GMT; Path=/base", "a=/base; expires=wed, 21 oct 2026 07:28:00 gmt; path=/app"),
+    ("a=/base; Expires=Wed, 21 Oct 2026 07:28:00 GMT; Path=/base",
+     "a=/base; expires=wed, 21 oct 2026 07:28:00 gmt; path=/app"),
 ]
 
 
@@ -95,7 +99,8 @@ def test_cookies(mapped, peer, preserve, sent, seen):
 
 
 def test_each_cookie_on_its_own_line(mapped, peer):
-    answer = ask(mapped(), peer, [("set-cookie", "a=1; path=/base"), ("set-cookie", "b=2; path=/base"), ("set-cookie", "c=3")])
+    sent = ["a=1; path=/base", "b=2; path=/base", "c=3"]
+    answer = ask(mapped(), peer, [("set-cookie", c) for c in sent])
     assert [c.lower() for c in answer.all("set-cookie")] == ["a=1; path=/app", "b=2; path=/app", "c=3"]
 
 

@@ -32,7 +32,8 @@ def demo(tmp_path):
     if listening(PORT):
         pytest.skip(f"port {PORT} is in use")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-    process = Process([program("make"), "-C", culvert.ROOT, "run"], tmp_path / "run.out", start_new_session=True, env=environment)
+    process = Process([program("make"), "-C", culvert.ROOT, "run"], tmp_path / "run.out", start_new_session=True,
+                      env=environment)
     yield process
     if group(process.pid):
         os.killpg(process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A raw HTTP/1.1 client: sends any bytes, and reads responses strictly, so that a cut one cannot pass for a whole one."""
+"""A raw HTTP/1.1 client: sends any bytes and reads strictly, so that a cut response cannot pass for a whole one."""
 import dataclasses
 import socket
 

@@ -44,21 +44,56 @@ static size_t skip_slashes(struct text t, size_t i, bool lenient)
     return i;
 }
 
+/* Index behind the parameters of a segment (";x") at i: servers of servlets cut them off. */
+static size_t skip_parameters(struct text t, size_t i)
+{
+    size_t next = i;
+    bool slash;
+
+    if (i == t.len || next_byte(t, &next, true, &slash) != ';')
+        return i;
+    while (i < t.len) {
+        next = i;
+        next_byte(t, &next, true, &slash);
+        if (slash)
+            break;
+        i = next;
+    }
+    return i;
+}
+
+/* Index of the path's next byte that counts, behind a byte that matched; `border`: that was a slash. */
+static size_t skip_path(struct text path, size_t i, bool border, bool lenient)
+{
+    size_t before;
+
+    if (border)
+        i = skip_slashes(path, i, lenient);
+    if (!lenient)
+        return i;
+    /* A segment that has nothing but parameters joins the slashes around it. */
+    do {
+        before = i;
+        i = skip_parameters(path, i);
+        if (border)
+            i = skip_slashes(path, i, lenient);
+    } while (i != before);
+    return i;
+}
+
 static size_t match(struct text prefix, struct text path, bool lenient)
 {
     size_t p = 0, u = 0, next;
     bool border = false, slash;
 
     while (p < prefix.len && u < path.len) {
-        bool path_slash;
         int c = next_byte(prefix, &p, true, &border);
 
-        if (c != next_byte(path, &u, lenient, &path_slash) || border != path_slash)
+        if (c != next_byte(path, &u, lenient, &slash) || border != slash)
             return 0;
-        if (border) {
+        if (border)
             p = skip_slashes(prefix, p, true);
-            u = skip_slashes(path, u, lenient);
-        }
+        u = skip_path(path, u, border, lenient);
     }
     if (p < prefix.len || prefix.len == 0)
         return 0;
@@ -82,7 +117,7 @@ const struct route *route_find(const struct route_table *table, struct text path
     for (unsigned i = 0; i < table->count; i++) {
         const struct route *route = &table->routes[i];
 
-        /* A backend may take an encoded slash for a slash: that must not be a way around an exclusion. */
+        /* A backend may take an encoded slash for a slash, and cut off parameters: no way around an exclusion. */
         *matched = match(route->prefix, path, route->backend == NULL);
         if (*matched > 0)
             return route->backend != NULL ? route : NULL;

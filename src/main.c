@@ -64,9 +64,7 @@ static void report(void *user, bool error, struct text message)
 
 static int test_configuration(const char *file)
 {
-    static struct config config;
-
-    if (!config_read(&config, file, report, NULL))
+    if (!server_check(file, report, NULL))
         return 1;
     port_print(false, "Syntax OK\n");
     return 0;

@@ -83,12 +83,12 @@ static inline struct text text_skip(struct text t, size_t n)
 /* Whether t begins with prefix; every text begins with the empty one. */
 static inline bool text_starts(struct text t, struct text prefix)
 {
-    return t.len >= prefix.len && text_eq(text_first(t, prefix.len), prefix);
+    return text_eq(text_first(t, prefix.len), prefix);
 }
 
 static inline bool text_starts_nocase(struct text t, struct text prefix)
 {
-    return t.len >= prefix.len && text_eq_nocase(text_first(t, prefix.len), prefix);
+    return text_eq_nocase(text_first(t, prefix.len), prefix);
 }
 
 /* Without SP and HTAB (OWS, RFC 9110 5.6.3) at both ends. */

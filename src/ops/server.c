@@ -30,6 +30,11 @@ const struct config *server_config(void)
     return &config;
 }
 
+bool server_check(const char *path, config_report *report, void *user)
+{
+    return config_read(&config, path, report, user);
+}
+
 static void fail(config_report *report, void *user, const char *what, const char *name, const char *why)
 {
     char storage[256];

@@ -10,6 +10,9 @@
    left open. */
 bool server_start(const char *path, struct text content, config_report *report, void *user);
 
+/* Only reads and checks the configuration. Not while the server runs. */
+bool server_check(const char *path, config_report *report, void *user);
+
 /* One pass of the loop: waits at most max_wait_ms (negative: no limit). Heeds what the operator asks (port_asked). */
 void server_pass(int max_wait_ms);
 

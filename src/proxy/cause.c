@@ -7,6 +7,7 @@ static const struct cause_info causes[CAUSES] = {
     [CAUSE_CLIENT_TIMEOUT] = {408, 'T', "request-timeout"},
     [CAUSE_CLIENT_STALLED] = {0, 'T', "client-stalled"},
     [CAUSE_BAD_REQUEST] = {400, 'P', "bad-request"},
+    [CAUSE_PATH_CLIMBS] = {400, 'P', "path-climbs"},
     [CAUSE_NO_ROUTE] = {404, 'P', "no-route"},
     [CAUSE_HEAD_FULL] = {431, 'P', "head-full"},
     [CAUSE_NO_ROOM] = {503, 'P', "no-room"},

@@ -12,6 +12,7 @@ enum cause {
     CAUSE_CLIENT_STALLED, /* it took no response bytes for too long */
     CAUSE_BAD_REQUEST,    /* refused by the parser; the word comes from there */
     /* the proxy */
+    CAUSE_PATH_CLIMBS,  /* dot segments in the path: it could leave its ProxyPass prefix at the backend: 400 */
     CAUSE_NO_ROUTE,     /* no ProxyPass matches: 404 */
     CAUSE_HEAD_FULL,    /* no room to add the forwarding fields: 431 */
     CAUSE_NO_ROOM,      /* no connection slot, no stream, no memory: 503 */

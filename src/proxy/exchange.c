@@ -25,6 +25,11 @@ void exchange_set_draining(bool on)
     draining = on;
 }
 
+bool exchange_is_draining(void)
+{
+    return draining;
+}
+
 void exchange_use_answer(exchange_answer_fn *answer)
 {
     answer_locally = answer;
@@ -183,14 +188,6 @@ void exchange_front_gone(struct exchange *ex, enum cause cause)
 
 /* ---- failing ---- */
 
-/* Forgets a section that was begun and not announced, and all its text. */
-static void message_rollback(struct message *m)
-{
-    m->head.section_count = m->ready;
-    m->head.field_count = m->ready_fields;
-    m->head.used = m->ready_used;
-}
-
 void exchange_cut(struct exchange *ex)
 {
     const struct side_ops *front = ex->front.ops;
@@ -206,7 +203,7 @@ static void answer_or_cut(struct exchange *ex, unsigned status, const char *word
     if (ex->status == 0 && status != 0) {
         bool down = ex->cause == CAUSE_BACKEND_DOWN || ex->cause == CAUSE_QUEUE_TIMEOUT || ex->cause == CAUSE_NO_ROOM;
 
-        message_rollback(&ex->response);
+        exchange_drop_section(ex);
         answer_locally(ex, status, word, down ? 1 : 0);
         return;
     }
@@ -246,7 +243,7 @@ void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed
     if (unprocessed && exchange_is_whole(ex) && ex->retries < EXCHANGE_RETRIES && !draining) {
         ex->retries++;
         ex->retry_cause = failed;
-        message_rollback(&ex->response);
+        exchange_drop_section(ex);
         side_init(&ex->back, NULL, NULL);
         backend_submit(ex->route->backend, ex);
         return;
@@ -289,176 +286,4 @@ void exchange_touch(struct exchange *ex)
 {
     if (ex->back.ops)
         timer_set(&ex->timer, &ex->route->backend->timeout_class, loop_now());
-}
-
-/* ---- the request ---- */
-
-static struct forward_context exchange_context(const struct exchange *ex)
-{
-    static const struct text versions[] = {
-        [PROTO_HTTP10] = TEXT_INIT("1.0"), [PROTO_HTTP11] = TEXT_INIT("1.1"), [PROTO_H2] = TEXT_INIT("2.0")};
-
-    return (struct forward_context){
-        .settings = &ex->site->forward,
-        .route = ex->route,
-        .backend_authority = ex->route->backend->settings.name,
-        .backend_scheme = TEXT("http"),
-        .client = ex->client,
-        .local = ex->local,
-        .client_authority = head_text(&ex->request.head, ex->client_authority),
-        .client_version = versions[ex->proto],
-        .client_tls = false,
-    };
-}
-
-void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t length)
-{
-    struct head *head = &ex->request.head;
-    struct text path = head_text(head, head->path);
-    struct forward_context context;
-
-    ex->client_authority = head->authority;
-    ex->request.state = body ? MESSAGE_BODY : MESSAGE_END;
-    ex->request.has_length = has_length;
-    ex->request.length = length;
-    if (draining) {
-        exchange_fail(ex, CAUSE_DRAINING);
-        return;
-    }
-    ex->route = route_find(&ex->site->routes, text_first(path, text_find(path, '?', 0)), &ex->matched);
-    if (!ex->route) {
-        exchange_fail(ex, CAUSE_NO_ROUTE);
-        return;
-    }
-    ex->backend = ex->route->backend;
-    context = exchange_context(ex);
-    if (!forward_request(head, &context, ex->matched)) {
-        exchange_fail(ex, CAUSE_HEAD_FULL);
-        return;
-    }
-    backend_submit(ex->route->backend, ex);
-}
-
-/* ---- the response ---- */
-
-bool exchange_bodiless(const struct exchange *ex, unsigned status)
-{
-    return ex->request.head.method_id == METHOD_HEAD || status < 200 || status == 204 || status == 304;
-}
-
-struct section *exchange_begin_section(struct exchange *ex)
-{
-    struct message *m = &ex->response;
-
-    if (m->head.section_sent == m->head.section_count) { /* all passed on: head_begin starts the storage anew */
-        m->ready = 0;
-        m->ready_fields = 0;
-        m->ready_used = 0;
-    }
-    return head_begin(&m->head, m->state == MESSAGE_HEAD ? SECTION_FINAL : SECTION_TRAILERS, 0);
-}
-
-void exchange_drop_section(struct exchange *ex)
-{
-    message_rollback(&ex->response);
-}
-
-/* Content-Length of a final head, checked by the back's protocol library for form and count. */
-static void read_length(struct message *m, const struct section *section)
-{
-    const struct field *f = head_find(&m->head, section, FIELD_CONTENT_LENGTH, NULL);
-
-    m->has_length = f && text_to_u64(field_value_of(&m->head, f), UINT64_MAX, &m->length);
-}
-
-/* Tells the front of the section that stands complete at the end of the response head. */
-static void announce(struct exchange *ex, const struct section *section)
-{
-    struct message *m = &ex->response;
-
-    m->ready = m->head.section_count;
-    m->ready_fields = m->head.field_count;
-    m->ready_used = m->head.used;
-    if (section->kind == SECTION_FINAL) {
-        ex->status = section->status;
-        m->state = MESSAGE_BODY;
-        if (ex->back.ops)
-            ex->state = EXCHANGE_BODY;
-    }
-    ex->front.ops->head(ex);
-}
-
-bool exchange_response(struct exchange *ex, unsigned status)
-{
-    struct message *m = &ex->response;
-    struct section *section = head_last(&m->head);
-    struct forward_context context = exchange_context(ex);
-
-    section->kind = status < 200 ? SECTION_INTERIM : SECTION_FINAL;
-    section->status = (uint16_t)status;
-    if (section->kind == SECTION_FINAL) {
-        read_length(m, section);
-        ex->back_status = (uint16_t)status;
-    }
-    if (!forward_response(&m->head, section, &context, port_wall_s()))
-        return false;
-    exchange_touch(ex);
-    announce(ex, section);
-    return true;
-}
-
-void exchange_local_response(struct exchange *ex, unsigned status)
-{
-    struct section *section = head_last(&ex->response.head);
-
-    section->kind = SECTION_FINAL;
-    section->status = (uint16_t)status;
-    read_length(&ex->response, section);
-    announce(ex, section);
-}
-
-/* ---- bodies ---- */
-
-static struct side *drainer_of(struct exchange *ex, const struct message *m)
-{
-    return m == &ex->request ? &ex->back : &ex->front;
-}
-
-static struct side *filler_of(struct exchange *ex, const struct message *m)
-{
-    return m == &ex->request ? &ex->front : &ex->back;
-}
-
-void exchange_pushed(struct exchange *ex, struct message *m, size_t n)
-{
-    const struct side *drainer = drainer_of(ex, m);
-
-    m->received += n;
-    exchange_touch(ex);
-    if (drainer->ops)
-        drainer->ops->data(ex);
-}
-
-void exchange_pushed_end(struct exchange *ex, struct message *m, struct section *trailers)
-{
-    const struct side *drainer = drainer_of(ex, m);
-
-    m->state = MESSAGE_END;
-    m->trailers = trailers;
-    m->ready = m->head.section_count;
-    m->ready_fields = m->head.field_count;
-    m->ready_used = m->head.used;
-    exchange_touch(ex);
-    if (drainer->ops)
-        drainer->ops->data(ex);
-}
-
-void exchange_drained(struct exchange *ex, struct message *m, size_t n)
-{
-    const struct side *filler = filler_of(ex, m);
-
-    m->passed += n;
-    exchange_touch(ex);
-    if (filler->ops)
-        filler->ops->space(ex, n);
 }

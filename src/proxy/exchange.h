@@ -125,6 +125,7 @@ struct exchange *exchange_open(const struct side_ops *front, void *self, const s
 /* Chooses what new exchanges work with. While draining, new requests are answered 503. */
 void exchange_use_site(const struct site *site);
 void exchange_set_draining(bool draining);
+bool exchange_is_draining(void);
 
 /* Exchanges in progress. */
 uint32_t exchange_count(void);
@@ -154,7 +155,7 @@ void exchange_front_gone(struct exchange *ex, enum cause cause);
 
 /* Begins a section of the response head (its kind and status are settled by exchange_response). NULL: no room. */
 struct section *exchange_begin_section(struct exchange *ex);
-/* Gives up the section that was begun last. */
+/* Gives up a section that was begun and not completed, with its text. Harmless when there is none. */
 void exchange_drop_section(struct exchange *ex);
 
 /* The last section of response.head is complete: an interim head (status 1xx) or the final one. Rewrites it and tells

@@ -20,13 +20,14 @@ struct route_table {
 };
 
 /* How many bytes of `path` (query excluded) the prefix matches, on segment borders as httpd's alias_match does; 0: no
-   match. Runs of slashes count as one, and percent-encoding is undone, but "%2F" is no border. "/app" matches "/app" and
+   match. Runs of slashes count as one, and percent-encoding is undone, but "%2F" is no border. "/app" matches "/app"
+   and
    "/app/x", not "/apple"; "/app/" matches "/app/x" only; "/" matches all. */
 size_t route_match(struct text prefix, struct text path);
 
 /* The first matching route, or NULL (also when it is an exclusion: then nothing is proxied, 404). *matched: as
-   route_match. "*" (OPTIONS) goes where "/" goes. An exclusion also matches what only a careless backend would read as its
-   path: with "%2F" as a border, and with parameters (";x") behind a segment. */
+   route_match. "*" (OPTIONS) goes where "/" goes. An exclusion also matches what only a careless backend would read as
+   its path: with "%2F" as a border, and with parameters (";x") behind a segment. */
 const struct route *route_find(const struct route_table *table, struct text path, size_t *matched);
 
 /* The first earlier route that hides routes[index] (every path it matches is matched before), or NULL. */

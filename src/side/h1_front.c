@@ -216,6 +216,7 @@ static void op_abort(struct exchange *ex, enum cause cause)
     (void)cause;
     c->ex = NULL;
     c->aborted = true;
+    timer_cancel(&c->read_timer);
     if (c->input != H1_CLOSED)
         c->input = H1_REFUSED;
     loop_mark(&c->task);

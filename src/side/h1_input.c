@@ -193,6 +193,9 @@ static void take_head(struct h1_conn *c)
         c->ex->client_path = head->path;
         reason = h1_interpret(head, minor, &request);
     }
+    if (reason == H1_OK && request.absolute &&
+        !forward_is_ours(&c->ex->site->forward, head_text(head, head->authority), &c->ex->local))
+        reason = H1_NOT_OURS;
     if (reason != H1_OK) {
         refuse(c, reason);
         return;

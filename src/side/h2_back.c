@@ -61,6 +61,7 @@ static struct backend_conn *h2_back_connect(struct backend *backend, const struc
     task_init(&back->reclaim, TASK_BACK, h2_back_on_reclaim);
     timer_init(&back->timer, h2_back_on_timer);
     timer_set(&back->timer, &backend->connect_class, loop_now());
+    back->wait = H2_WAIT_CONNECT;
     conn_open(&back->conn, handle, h2_back_on_ready);
     conn_interest(&back->conn, PORT_WRITABLE);
     return &back->base;
@@ -73,7 +74,7 @@ static bool h2_back_start(struct h2_back *back)
         return false;
     back->base.limit = (uint32_t)min_size(CONFIG_EARLY_STREAMS, CONFIG_BACKEND_STREAMS);
     back->base.local_port = conn_local_port(&back->conn);
-    timer_set(&back->timer, &settings_class, loop_now());
+    back->heard = loop_now();
     conn_interest(&back->conn, PORT_READABLE);
     log_debug("h2_back", "#%u: connected from port %u", id_of(back), back->base.local_port);
     backend_conn_opened(&back->base);
@@ -141,13 +142,16 @@ static void h2_back_on_timer(struct timer *timer)
 {
     struct h2_back *back = container_of(timer, struct h2_back, timer);
 
-    if (back->base.state == BACKEND_CONNECTING) {
-        h2_back_lose(back, CAUSE_CONNECT_TIMEOUT);
-    } else if (!back->base.settled) {
-        h2_back_lose(back, CAUSE_BACKEND_SETTINGS);
-    } else {
+    switch (back->wait) {
+    case H2_WAIT_CONNECT: h2_back_lose(back, CAUSE_CONNECT_TIMEOUT); return;
+    case H2_WAIT_SETTINGS: h2_back_lose(back, CAUSE_BACKEND_SETTINGS); return;
+    case H2_WAIT_WRITE: h2_back_lose(back, CAUSE_BACKEND_TIMEOUT); return;
+    case H2_WAIT_IDLE:
+        back->wait = H2_WAIT_NOTHING;
         backend_conn_closing(&back->base);
         loop_mark(&back->task);
+        return;
+    case H2_WAIT_NOTHING: return;
     }
 }
 
@@ -174,6 +178,7 @@ static void on_readable(struct h2_back *back)
         h2_back_lose(back, CAUSE_BACKEND_CLOSED);
         return;
     }
+    back->heard = loop_now();
     if (!h2_session_feed(&back->h2, conn_input(), n)) {
         h2_back_lose(back, CAUSE_BACKEND_PROTOCOL);
         return;
@@ -191,8 +196,11 @@ static void h2_back_on_ready(struct watch *watch, unsigned ready)
     }
     if (ready & (PORT_READABLE | PORT_BROKEN))
         on_readable(back);
-    if ((ready & PORT_WRITABLE) && back->base.state != BACKEND_CLOSED)
+    if ((ready & PORT_WRITABLE) && back->base.state != BACKEND_CLOSED) {
+        if (back->wait == H2_WAIT_WRITE)
+            back->wait = H2_WAIT_NOTHING; /* it takes bytes again: its time starts anew */
         loop_mark(&back->task);
+    }
 }
 
 /* ---- the run ---- */
@@ -211,18 +219,36 @@ static void serve_news(struct h2_back *back)
     }
 }
 
-/* A connection without streams waits for its idle timeout, or ends when it is closing. */
-static void check_idle(struct h2_back *back)
+/* A closing connection without streams says goodbye. */
+static void check_goodbye(struct h2_back *back)
 {
-    if (!list_empty(&back->streams) || back->base.streams > 0) {
-        if (back->base.settled)
-            timer_cancel(&back->timer);
-        return;
-    }
-    if (back->base.state == BACKEND_CLOSING)
+    if (back->base.state == BACKEND_CLOSING && back->base.streams == 0)
         close_gracefully(back);
-    else if (back->base.settled && !timer_is_set(&back->timer))
-        timer_set(&back->timer, &idle_class, loop_now());
+}
+
+/* Sets the timer for what is waited for after a write. */
+static void set_wait(struct h2_back *back, bool blocked)
+{
+    enum h2_back_wait wait = H2_WAIT_NOTHING;
+    struct timer_class *c = NULL;
+
+    if (blocked) {
+        wait = H2_WAIT_WRITE;
+        c = &back->base.backend->timeout_class;
+    } else if (!back->base.settled) {
+        wait = H2_WAIT_SETTINGS;
+        c = &settings_class;
+    } else if (back->base.streams == 0) {
+        wait = H2_WAIT_IDLE;
+        c = &idle_class;
+    }
+    if (wait == back->wait)
+        return;
+    back->wait = wait;
+    if (c)
+        timer_set(&back->timer, c, loop_now());
+    else
+        timer_cancel(&back->timer);
 }
 
 static void h2_back_on_run(struct task *task)
@@ -233,7 +259,7 @@ static void h2_back_on_run(struct task *task)
 
     if (back->base.state == BACKEND_CLOSED)
         return;
-    check_idle(back);
+    check_goodbye(back);
     serve_news(back);
     result = h2_io_write(&back->h2, &back->conn, &back->batch, &more);
     if (result == PORT_ERROR) {
@@ -245,6 +271,7 @@ static void h2_back_on_run(struct task *task)
         h2_back_lose(back, back->goaway ? CAUSE_BACKEND_GOAWAY : CAUSE_BACKEND_PROTOCOL);
         return;
     }
+    set_wait(back, result == PORT_AGAIN);
     conn_interest(&back->conn, PORT_READABLE | (result == PORT_AGAIN ? PORT_WRITABLE : 0U));
     if (result == PORT_OK && back->pending > 0) {
         back->pending = 0;
@@ -296,6 +323,9 @@ static void op_abort(struct exchange *ex, enum cause cause)
     struct h2_back *back = back_of(ex);
     uint32_t code = cause == CAUSE_BACKEND_PROTOCOL ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL;
 
+    /* Not a word for as long as an answer may take: the connection is likely dead, and takes no new streams. */
+    if (cause == CAUSE_BACKEND_TIMEOUT && loop_now() - back->heard >= back->base.backend->settings.timeout_ms)
+        backend_conn_closing(&back->base);
     list_remove(&ex->back.node);
     list_remove(&ex->back.dirty);
     (void)nghttp2_session_set_stream_user_data(back->h2.ng, ex->back.stream_id, NULL);

@@ -5,6 +5,15 @@
 
 #include "side/h2_io.h"
 
+/* What a connection's timer runs for. */
+enum h2_back_wait {
+    H2_WAIT_CONNECT,  /* the socket's connect */
+    H2_WAIT_SETTINGS, /* the peer's SETTINGS */
+    H2_WAIT_WRITE,    /* the peer takes no bytes */
+    H2_WAIT_IDLE,     /* there is no stream */
+    H2_WAIT_NOTHING,  /* the timer is not set */
+};
+
 struct h2_back {
     struct backend_conn base; /* first */
     struct conn conn;
@@ -13,12 +22,14 @@ struct h2_back {
     struct list news;    /* those (back.dirty) to be served by the next run */
     struct task task;
     struct task reclaim;
-    struct timer timer; /* connect; then the peer's SETTINGS; then idle */
-    uint32_t batch;     /* number of the last write */
-    uint32_t pending;   /* bytes of heads handed to nghttp2 and not yet pulled */
-    bool goaway;        /* the peer sent GOAWAY */
-    bool goodbye;       /* we sent GOAWAY */
-    bool write_failed;  /* the last write took nothing and never will */
+    struct timer timer;
+    enum h2_back_wait wait;
+    uint32_t heard;    /* loop_now() when bytes last came */
+    uint32_t batch;    /* number of the last write */
+    uint32_t pending;  /* bytes of heads handed to nghttp2 and not yet pulled */
+    bool goaway;       /* the peer sent GOAWAY */
+    bool goodbye;      /* we sent GOAWAY */
+    bool write_failed; /* the last write took nothing and never will */
 };
 
 extern const nghttp2_session_callbacks *h2_back_callbacks;

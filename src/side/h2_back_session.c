@@ -105,8 +105,6 @@ static void on_settings(struct h2_back *back, nghttp2_session *ng)
 {
     uint32_t theirs = nghttp2_session_get_remote_settings(ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
-    if (!back->base.settled)
-        timer_cancel(&back->timer);
     back->base.settled = true;
     back->base.limit = (uint32_t)min_size(theirs, CONFIG_BACKEND_STREAMS);
     backend_conn_freed(&back->base);

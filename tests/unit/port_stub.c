@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAPTURE_MAX (512 * 1024)
+#define CAPTURE_MAX (1024 * 1024)
 #define FILES_MAX 16
 #define NAMES_MAX 16
 

@@ -30,7 +30,7 @@ void stub_ask(unsigned asked);
 /* Log sinks: port_log_open hands out STUB_SINK_MIN and up, so a test may also use these numbers without opening. */
 #define STUB_SINK_MIN 100
 #define STUB_SINKS 4
-/* What was written to a sink so far (at most 512 KiB; more aborts). stub_log_clear forgets it. */
+/* What was written to a sink so far (at most 1 MiB; more aborts). stub_log_clear forgets it. */
 struct text stub_log(port_handle sink);
 void stub_log_clear(port_handle sink);
 /* The name that a sink was opened with. */
@@ -40,7 +40,7 @@ void stub_log_answer(enum port_result result, size_t most);
 /* How many calls of port_log_write there were since stub_reset. */
 unsigned stub_log_writes(void);
 
-/* What was printed so far with port_print, to both outputs (at most 512 KiB). */
+/* What was printed so far with port_print, to both outputs (at most 1 MiB). */
 struct text stub_printed(void);
 
 /* A file of port_read_file (path and bytes must outlive the test; at most 16 files). Others are PORT_FAULT_NOT_FOUND.

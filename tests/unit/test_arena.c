@@ -174,6 +174,14 @@ static void test_resize(void **state)
     for (size_t i = 0; i < 100; i++)
         assert_int_equal(b[i], 7);
     assert_int_equal(stats_of(arena).blocks, 2);
+    /* A gap of just the right size is enough, and one byte more is too much: 5,008 bytes up to the wall, with a head.
+     */
+    a = arena_alloc(arena, 200);
+    assert_true(a < wall);
+    assert_ptr_equal(arena_realloc(arena, a, 5000), a);
+    a = arena_realloc(arena, a, 5001);
+    assert_true(a > wall);
+    arena_free(arena, a);
     arena_free(arena, wall);
     arena_free(arena, b);
     assert_int_equal(stats_of(arena).used, 0);

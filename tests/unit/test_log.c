@@ -318,6 +318,66 @@ static void test_report_first(void **state)
             assert_true(text_find(text_first(got, at), ':', 0) < at);
 }
 
+/* Lines of any length, a sink of any speed: what comes out is what was taken, in order, and between two lines stand
+   reports of just the lines that were lost between them. */
+static void test_random(void **state)
+{
+    static char taken[900 * 1024]; /* the lines taken; before each, how many were lost since the one before */
+    static uint32_t lost_before[40000];
+    uint32_t lines = 0, lost = 0, lost_all = 0;
+    uint32_t before = log_lost(LOG_ACCESS);
+    struct textbuf b;
+    struct text rest, got, part, line;
+
+    (void)state;
+    stub_seed(5);
+    textbuf_init(&b, taken, sizeof(taken));
+    while (b.len < sizeof(taken) - 2 * CONFIG_LOG_LINE - CONFIG_LOG_RING) {
+        char bytes[CONFIG_LOG_LINE];
+        size_t len = stub_chance(3) == 0 ? 1 + stub_chance(30) : 1 + stub_chance(CONFIG_LOG_LINE);
+
+        for (size_t i = 0; i < len; i++)
+            bytes[i] = (char)('a' + (lines + i) % 26);
+        if (log_line(LOG_ACCESS, text_make(bytes, len))) {
+            textbuf_put(&b, text_make(bytes, len));
+            textbuf_putc(&b, '\n');
+            assert_true(lines < ARRAY_SIZE(lost_before));
+            lost_before[lines++] = lost;
+            lost = 0;
+        } else {
+            lost++;
+            lost_all++;
+        }
+        if (lost_all < 3 || stub_chance(4) == 0) /* the ring fills first, then stays nearly full */
+            stub_log_answer(PORT_AGAIN, 0);
+        else
+            stub_log_answer(PORT_OK, 1 + stub_chance(CONFIG_LOG_LINE));
+        if (stub_chance(3) > 0)
+            log_flush();
+    }
+    stub_log_answer(PORT_OK, SIZE_MAX);
+    flush_all();
+    assert_true(lost_all > 100);
+    assert_int_equal(log_lost(LOG_ACCESS) - before, lost_all);
+    rest = textbuf_text(&b);
+    got = stub_log(ACCESS);
+    for (uint32_t i = 0; i < lines; i++) {
+        assert_true(text_split(&rest, '\n', &line));
+        for (;;) {
+            uint64_t n;
+
+            assert_true(text_split(&got, '\n', &part));
+            if (!text_starts(part, TEXT("log: ")))
+                break;
+            part = text_skip(part, 5);
+            assert_true(text_to_u64(text_first(part, text_find(part, ' ', 0)), lost_before[i], &n));
+            lost_before[i] -= (uint32_t)n;
+        }
+        assert_int_equal(lost_before[i], 0);
+        assert_true(text_eq(part, line));
+    }
+}
+
 /* A sink that fails loses what waited; the torn line is ended before the next one, and the loss is told. */
 static void test_broken_sink(void **state)
 {
@@ -364,12 +424,19 @@ static void test_broken_between_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_streams, setup),     cmocka_unit_test_setup(test_levels, setup),
-        cmocka_unit_test_setup(test_no_forgery, setup),  cmocka_unit_test_setup(test_every_byte, setup),
-        cmocka_unit_test_setup(test_escape_cut, setup),  cmocka_unit_test_setup(test_long_lines, setup),
-        cmocka_unit_test_setup(test_no_sink, setup),     cmocka_unit_test_setup(test_slow_sink, setup),
-        cmocka_unit_test_setup(test_lost, setup),        cmocka_unit_test_setup(test_report_first, setup),
-        cmocka_unit_test_setup(test_broken_sink, setup), cmocka_unit_test_setup(test_broken_between_lines, setup),
+        cmocka_unit_test_setup(test_streams, setup),
+        cmocka_unit_test_setup(test_levels, setup),
+        cmocka_unit_test_setup(test_no_forgery, setup),
+        cmocka_unit_test_setup(test_every_byte, setup),
+        cmocka_unit_test_setup(test_escape_cut, setup),
+        cmocka_unit_test_setup(test_long_lines, setup),
+        cmocka_unit_test_setup(test_no_sink, setup),
+        cmocka_unit_test_setup(test_slow_sink, setup),
+        cmocka_unit_test_setup(test_lost, setup),
+        cmocka_unit_test_setup(test_report_first, setup),
+        cmocka_unit_test_setup(test_random, setup),
+        cmocka_unit_test_setup(test_broken_sink, setup),
+        cmocka_unit_test_setup(test_broken_between_lines, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

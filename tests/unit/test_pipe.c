@@ -251,6 +251,39 @@ static void test_peek_stays(void **state)
     assert_nothing_left();
 }
 
+/* Draining and looking that end right between two blocks. */
+static void test_borders(void **state)
+{
+    struct port_iov iov[4];
+    size_t total;
+
+    (void)state;
+    lent = 0;
+    model_open(0);
+    if (models[0].limit < 2 * BLOCK)
+        model_borrow(0, 2 * BLOCK);
+    if (models[0].limit >= 2 * BLOCK) {
+        model_write(0, 2 * BLOCK);
+        assert_int_equal(pipe_peek(&models[0].pipe, BLOCK, SIZE_MAX, iov, 4, &total), 1);
+        assert_int_equal(iov[0].len, BLOCK);
+        assert_int_equal(iov[0].base[0], byte_at(0, BLOCK));
+        assert_int_equal(pipe_peek(&models[0].pipe, BLOCK - 1, 2, iov, 4, &total), 2);
+        assert_int_equal(iov[0].len + iov[1].len, 2);
+        pipe_consume(&models[0].pipe, BLOCK);
+        assert_int_equal(models[0].pipe.blocks, 1);
+        assert_int_equal(pipe_peek(&models[0].pipe, 0, SIZE_MAX, iov, 4, &total), 1);
+        assert_int_equal(iov[0].base[0], byte_at(0, BLOCK));
+        pipe_write(&models[0].pipe, "x", 1); /* begins a block */
+        assert_int_equal(models[0].pipe.blocks, 2);
+        pipe_consume(&models[0].pipe, BLOCK);
+        assert_int_equal(models[0].pipe.blocks, 1);
+        assert_int_equal(pipe_peek(&models[0].pipe, 0, SIZE_MAX, iov, 4, &total), 1);
+        assert_int_equal(iov[0].base[0], 'x');
+    }
+    model_close(0);
+    assert_nothing_left();
+}
+
 /* A read that brought nothing leaves no block behind. */
 static void test_room_unused(void **state)
 {
@@ -448,9 +481,9 @@ static void test_bugs_panic(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_basics),     cmocka_unit_test(test_peek_stays), cmocka_unit_test(test_room_unused),
-        cmocka_unit_test(test_worst_case), cmocka_unit_test(test_random),     cmocka_unit_test(test_give_back),
-        cmocka_unit_test(test_bugs_panic),
+        cmocka_unit_test(test_basics),      cmocka_unit_test(test_peek_stays), cmocka_unit_test(test_borders),
+        cmocka_unit_test(test_room_unused), cmocka_unit_test(test_worst_case), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_give_back),   cmocka_unit_test(test_bugs_panic),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

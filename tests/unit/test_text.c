@@ -244,6 +244,10 @@ static void test_printf(void **state)
     assert_text(textbuf_text(&b), "ab");
     textbuf_printf(&b, "%s", "");
     assert_false(b.full);
+    textbuf_init(&b, storage, 3); /* the NUL of vsnprintf has no room */
+    textbuf_printf(&b, "%s", "abc");
+    assert_true(b.full);
+    assert_text(textbuf_text(&b), "ab");
     textbuf_init(&b, storage, 0);
     textbuf_printf(&b, "x");
     assert_true(b.full);

@@ -11,7 +11,9 @@ struct writer {
 
 static struct writer writer_begin(const struct textbuf *b)
 {
-    return (struct writer){b->full ? NULL : b->ptr + b->len, b->ptr + b->cap};
+    if (b->full || b->len == b->cap)
+        return (struct writer){NULL, NULL};
+    return (struct writer){b->ptr + b->len, b->ptr + b->cap};
 }
 
 /* All that was written counts, or nothing. */

@@ -116,17 +116,23 @@ static word controls_in(word w)
     return (((w - EVERY_BYTE(0x20)) & ~w) | ((del - EVERY_BYTE(1)) & ~del)) & EVERY_BYTE(0x80);
 }
 
+static word load(const char *p)
+{
+    word w;
+
+    memcpy(&w, p, sizeof(w));
+    return w;
+}
+
 const char *field_value_end(const char *p, const char *end)
 {
-    for (; (size_t)(end - p) >= sizeof(word); p += sizeof(word)) {
-        word w;
-
-        memcpy(&w, p, sizeof(w));
-        if (controls_in(w) == 0)
-            continue;
-        for (size_t i = 0; i < sizeof(word); i++)
-            if (!is_value_byte(p[i]))
-                return p + i;
+    /* Words without a control character are passed over; the last one overlaps the one before it. */
+    if ((size_t)(end - p) >= sizeof(word)) {
+        for (; (size_t)(end - p) > sizeof(word); p += sizeof(word))
+            if (controls_in(load(p)) != 0)
+                break;
+        if ((size_t)(end - p) <= sizeof(word) && controls_in(load(end - sizeof(word))) == 0)
+            return end;
     }
     while (p < end && is_value_byte(*p))
         p++;

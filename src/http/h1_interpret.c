@@ -45,6 +45,10 @@ static void read_encoding(struct facts *facts, struct text value)
 
 static void read_connection(struct facts *facts, struct text value)
 {
+    if (text_eq(value, TEXT("keep-alive"))) { /* what most browsers send: no need to take it to pieces */
+        facts->keep_alive = true;
+        return;
+    }
     facts->close = facts->close || field_list_has(value, TEXT("close"));
     facts->keep_alive = facts->keep_alive || field_list_has(value, TEXT("keep-alive"));
 }

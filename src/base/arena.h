@@ -2,8 +2,8 @@
  *
  * It is taken whole and given back whole (arena_init again), so no leak outlives a connection, no connection takes
  * another's memory, and nothing fragments for longer than a connection lives. All calls take O(1) or O(number of
- * classes). Freed blocks are kept by size class and coalesced with free neighbours. A block costs 8 bytes and is
- * rounded up to 16. */
+ * classes). Freed blocks are kept by size class and joined with free neighbours, small ones only when that is needed. A
+ * block costs 8 bytes and is rounded up to 16. */
 #ifndef CULVERT_BASE_ARENA_H
 #define CULVERT_BASE_ARENA_H
 
@@ -35,7 +35,7 @@ struct arena_stats {
     size_t peak;         /* the most `used` ever since init */
     uint32_t blocks;     /* live blocks */
     uint32_t refused;    /* failed allocations, the wanted ones of arena_fail_nth among them */
-    size_t largest_free; /* payload of the biggest free block */
+    size_t largest_free; /* payload of the biggest free block (small ones that wait to be joined do not count) */
 };
 /* Fills *stats. Walks one list of free blocks: for state pages and tests, not for hot paths. */
 void arena_stats(const struct arena *arena, struct arena_stats *stats);

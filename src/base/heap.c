@@ -8,7 +8,26 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *ptr, size_t size);
 void __wrap_free(void *ptr);
 
+static struct arena *current;
 static uint32_t strays;
+
+struct arena *arena_enter(struct arena *arena)
+{
+    struct arena *previous = current;
+
+    current = arena;
+    return previous;
+}
+
+void arena_leave(struct arena *previous)
+{
+    current = previous;
+}
+
+struct arena *arena_current(void)
+{
+    return current;
+}
 
 /* A call outside every arena. */
 static void heap_stray(void)
@@ -25,7 +44,7 @@ uint32_t heap_strays(void)
 
 void *__wrap_malloc(size_t size)
 {
-    struct arena *arena = arena_current();
+    struct arena *arena = current;
 
     if (LIKELY(arena != NULL))
         return arena_alloc(arena, size);
@@ -35,7 +54,7 @@ void *__wrap_malloc(size_t size)
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-    struct arena *arena = arena_current();
+    struct arena *arena = current;
 
     if (LIKELY(arena != NULL))
         return arena_calloc(arena, count, size);
@@ -45,7 +64,7 @@ void *__wrap_calloc(size_t count, size_t size)
 
 void *__wrap_realloc(void *ptr, size_t size)
 {
-    struct arena *arena = arena_current();
+    struct arena *arena = current;
 
     if (LIKELY(arena != NULL))
         return arena_realloc(arena, ptr, size);
@@ -55,7 +74,7 @@ void *__wrap_realloc(void *ptr, size_t size)
 
 void __wrap_free(void *ptr)
 {
-    struct arena *arena = arena_current();
+    struct arena *arena = current;
 
     if (ptr == NULL)
         return;

@@ -188,6 +188,46 @@ static void test_resize(void **state)
     assert_int_equal(stats_of(arena).largest_free, stats_of(arena_init(storage, SIZE, "test")).largest_free);
 }
 
+/* Small freed blocks are handed out again as they are, but joined when a bigger one is wanted, or has to grow. */
+static void test_small_blocks(void **state)
+{
+    struct arena *arena = arena_init(storage, 8192, "test");
+    size_t whole = stats_of(arena).largest_free;
+    uint8_t *keep = arena_alloc(arena, 1);
+    uint8_t *small[200];
+    unsigned count = 0;
+    void *big;
+
+    (void)state;
+    while (count < ARRAY_SIZE(small) && (small[count] = arena_alloc(arena, 40)) != NULL)
+        count++;
+    assert_in_range(count, 100, 199);
+    arena_free(arena, small[7]);
+    arena_free(arena, small[3]);
+    assert_ptr_equal(arena_alloc(arena, 40), small[3]); /* the last one first */
+    assert_ptr_equal(arena_alloc(arena, 33), small[7]); /* of the same class */
+    assert_null(arena_alloc(arena, 33));
+    arena_free(arena, small[7]);
+    arena_free(arena, small[8]);
+    big = arena_alloc(arena, 88); /* both together, with the head between them */
+    assert_ptr_equal(big, small[7]);
+    arena_free(arena, big);
+    small[7] = arena_alloc(arena, 40);
+    small[8] = arena_alloc(arena, 40);
+    arena_free(arena, small[8]);
+    assert_ptr_equal(arena_realloc(arena, small[7], 88), small[7]); /* grows into one that waits */
+    arena_free(arena, small[7]);
+    for (unsigned i = 0; i < count; i++)
+        if (i != 7 && i != 8)
+            arena_free(arena, small[i]);
+    assert_int_equal(stats_of(arena).blocks, 1);
+    big = arena_alloc(arena, whole - 16);
+    assert_non_null(big); /* all that was small is one again */
+    arena_free(arena, big);
+    arena_free(arena, keep);
+    assert_int_equal(stats_of(arena).largest_free, whole);
+}
+
 /* Mostly small sizes, some of some kilobytes, seldom a sixth of the arena. */
 static size_t random_size(void)
 {
@@ -448,6 +488,16 @@ static void free_twice_joined(void)
     arena_free(victim, second);
 }
 
+static void free_twice_big(void)
+{
+    uint8_t *a = arena_alloc(victim, 2000);
+    uint8_t *b = arena_alloc(victim, 2000);
+
+    arena_free(victim, a);
+    arena_free(victim, b);
+    arena_free(victim, b);
+}
+
 static void realloc_freed(void)
 {
     arena_free(victim, second);
@@ -492,6 +542,7 @@ static void test_bugs_panic(void **state)
     assert_true(panics(free_middle, "is no block"));
     assert_true(panics(free_twice, "freed twice"));
     assert_true(panics(free_twice_joined, "freed twice"));
+    assert_true(panics(free_twice_big, "freed twice"));
     assert_true(panics(realloc_freed, "freed twice"));
     assert_true(panics(overrun, "overwritten"));
     assert_true(panics(overrun_behind, "over its end"));
@@ -502,17 +553,12 @@ static void test_bugs_panic(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_smallest),
-        cmocka_unit_test(test_overhead),
-        cmocka_unit_test(test_zero_size),
-        cmocka_unit_test(test_zeroed),
-        cmocka_unit_test(test_resize),
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_session),
-        cmocka_unit_test(test_fail_nth),
-        cmocka_unit_test(test_heap),
-        cmocka_unit_test(test_strays),
-        cmocka_unit_test_setup(test_bugs_panic, setup_victim),
+        cmocka_unit_test(test_smallest),  cmocka_unit_test(test_overhead),
+        cmocka_unit_test(test_zero_size), cmocka_unit_test(test_zeroed),
+        cmocka_unit_test(test_resize),    cmocka_unit_test(test_small_blocks),
+        cmocka_unit_test(test_random),    cmocka_unit_test(test_session),
+        cmocka_unit_test(test_fail_nth),  cmocka_unit_test(test_heap),
+        cmocka_unit_test(test_strays),    cmocka_unit_test_setup(test_bugs_panic, setup_victim),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,6 +228,32 @@ static void test_small_blocks(void **state)
     assert_int_equal(stats_of(arena).largest_free, whole);
 }
 
+/* No more than 64 blocks wait to be joined, so that joining them takes a bounded time. */
+static void test_small_bound(void **state)
+{
+    struct arena *arena = arena_init(storage, 8192, "test");
+    uint8_t *small[100];
+    void *wall;
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++)
+        small[i] = arena_alloc(arena, 40);
+    wall = arena_alloc(arena, stats_of(arena).largest_free);
+    assert_int_equal(stats_of(arena).largest_free, 0);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 64; i++)
+            arena_free(arena, small[i]);
+        assert_int_equal(stats_of(arena).largest_free, 0); /* none is joined */
+        for (unsigned i = 64; i-- > 0;)
+            assert_ptr_equal(arena_alloc(arena, 40), small[i]);
+    }
+    for (unsigned i = 0; i < 100; i++)
+        arena_free(arena, small[i]);
+    assert_int_equal(stats_of(arena).largest_free, (100 - 64) * 48 - 8);
+    arena_free(arena, wall);
+    assert_int_equal(stats_of(arena).used, 0);
+}
+
 /* Mostly small sizes, some of some kilobytes, seldom a sixth of the arena. */
 static size_t random_size(void)
 {
@@ -553,12 +579,19 @@ static void test_bugs_panic(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_smallest),  cmocka_unit_test(test_overhead),
-        cmocka_unit_test(test_zero_size), cmocka_unit_test(test_zeroed),
-        cmocka_unit_test(test_resize),    cmocka_unit_test(test_small_blocks),
-        cmocka_unit_test(test_random),    cmocka_unit_test(test_session),
-        cmocka_unit_test(test_fail_nth),  cmocka_unit_test(test_heap),
-        cmocka_unit_test(test_strays),    cmocka_unit_test_setup(test_bugs_panic, setup_victim),
+        cmocka_unit_test(test_smallest),
+        cmocka_unit_test(test_overhead),
+        cmocka_unit_test(test_zero_size),
+        cmocka_unit_test(test_zeroed),
+        cmocka_unit_test(test_resize),
+        cmocka_unit_test(test_small_blocks),
+        cmocka_unit_test(test_small_bound),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_session),
+        cmocka_unit_test(test_fail_nth),
+        cmocka_unit_test(test_heap),
+        cmocka_unit_test(test_strays),
+        cmocka_unit_test_setup(test_bugs_panic, setup_victim),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

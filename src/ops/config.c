@@ -40,12 +40,20 @@ static void set_defaults(struct config *config)
     front->body.rate = CONFIG_READ_RATE;
 }
 
-/* Where the file that is read now ends in conf.bytes. */
-static char *bytes_end(void)
+/* Where the next file can be read to: behind what is still to be read of the open ones, which moves together. The words
+   of the current line are overwritten. */
+static char *make_room(void)
 {
-    const struct conf_file *file = &conf.files[conf.depth - 1];
+    char *at = conf.bytes;
 
-    return conf.depth > 0 ? file->at + file->len : conf.bytes;
+    for (unsigned i = 0; i < conf.depth; i++) {
+        struct conf_file *file = &conf.files[i];
+
+        memmove(at, file->at, file->len);
+        file->at = at;
+        at += file->len;
+    }
+    return at;
 }
 
 static void push_file(const char *name, char *at, size_t len)
@@ -59,7 +67,7 @@ static void push_file(const char *name, char *at, size_t len)
 /* Reads a file behind those that are open. False: reported. */
 static bool open_file(const char *name, struct text word)
 {
-    char *at = bytes_end();
+    char *at = make_room();
     size_t room = sizeof(conf.bytes) - (size_t)(at - conf.bytes), len;
 
     switch (port_read_file(name, at, room, &len)) {
@@ -133,7 +141,7 @@ CONF_APPLY(conf_apply_include)
     }
     /* The name stays: messages and the places of lines point to it. */
     if (conf_store(reader, path, &path))
-        open_file(path.ptr, words[0]);
+        open_file(path.ptr, path);
 }
 
 /* "<Location /x>" or "</Location>": the name. */

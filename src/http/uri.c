@@ -161,7 +161,7 @@ static bool is_ipv4(struct text t)
     while (text_split(&t, '.', &part)) {
         uint64_t octet;
 
-        if (!text_to_u64(part, 255, &octet) || part.len > 3 || (part.len > 1 && part.ptr[0] == '0'))
+        if (!text_to_u64(part, 255, &octet) || (part.len > 1 && part.ptr[0] == '0'))
             return false;
         parts++;
     }
@@ -254,10 +254,10 @@ bool uri_origin_form(struct text t)
     return end == t.len || (t.ptr[end] == '?' && is_query(t, end + 1));
 }
 
-/* Where the authority that starts at `from` ends: '/', '?', '#' or the end. */
+/* Where the authority that starts at `from` ends: '/', '?' or the end. A '#' is refused as part of it. */
 static size_t authority_end(struct text t, size_t from)
 {
-    while (from < t.len && t.ptr[from] != '/' && t.ptr[from] != '?' && t.ptr[from] != '#')
+    while (from < t.len && t.ptr[from] != '/' && t.ptr[from] != '?')
         from++;
     return from;
 }
@@ -310,7 +310,8 @@ static char decoded(struct text t, size_t *i)
 
 bool uri_path_climbs(struct text path)
 {
-    /* How many dots the segment has, as long as it has nothing else; 3 for any segment that is not "." or "..". */
+    /* How many dots the segment has, as long as it has nothing else; 3 or more for any segment that is not "." or "..".
+     */
     unsigned dots = 0;
 
     for (size_t i = 0; i < path.len && path.ptr[i] != '?'; i++) {
@@ -319,7 +320,7 @@ bool uri_path_climbs(struct text path)
 
         if (c == '\\' || (c == '/' && !plain))
             return true;
-        if (c == '.' && dots < 3) {
+        if (c == '.') {
             dots++;
             continue;
         }

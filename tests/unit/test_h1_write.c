@@ -15,6 +15,16 @@
 static struct head head;
 static char storage[1024], out[1024];
 
+static char wanted_storage[200];
+static struct textbuf wanted;
+
+/* An empty place to build what is expected. */
+static struct textbuf *want(void)
+{
+    textbuf_init(&wanted, wanted_storage, sizeof(wanted_storage));
+    return &wanted;
+}
+
 /* A response with three fields. */
 static struct section *respond(unsigned status)
 {
@@ -69,10 +79,8 @@ static void test_changed_fields(void **state)
         static const char *const plain[] = {"server: x\r\n", "x-a: 1\r\n", "location: /l\r\n"};
         static const char *const changed[] = {"server: new\r\n", "x-a: new\r\n", "location: new\r\n"};
         struct section *section = respond(200);
-        struct textbuf b;
-        char expected[200];
+        struct textbuf b = *want();
 
-        textbuf_init(&b, expected, sizeof(expected));
         textbuf_putz(&b, "HTTP/1.1 200 OK\r\n");
         for (unsigned i = 0; i < 3; i++) {
             head.fields[i].dropped = (set >> i & 1) != 0;
@@ -108,6 +116,42 @@ static void test_spans(void **state)
     assert_true(head_add_span(&head, (struct span){1, 5}, (struct span){8, 6})); /* looks like a line but for its end */
     assert_true(head_add_span(&head, (struct span){0, 1}, (struct span){1, 5}));
     written_is(section, 1, H1_FRAME_LENGTH, false, "HTTP/1.1 200 OK\r\ntail: b\r\nvalue: xxtail\r\nb: value\r\n\r\n");
+}
+
+/* Text that is a line but for one byte, at the end of readable memory, or whose end is not in use. */
+static void test_almost_a_line(void **state)
+{
+    static const char line[] = "name: value\r\n";
+    char text[sizeof(line) - 1];
+
+    (void)state;
+    for (size_t at = 0; at < sizeof(text); at++) {
+        for (size_t cut = 0; cut < 3; cut++) {
+            struct text copy;
+            struct section *section;
+
+            memcpy(text, line, sizeof(text));
+            text[at] = '!';
+            if (at > 3 && at < 6)
+                text[at] = ';';
+            copy = guard_copy(text_make(text, sizeof(text) - cut));
+            head_init(&head, (char *)(uintptr_t)copy.ptr, copy.len);
+            head.used = (uint32_t)copy.len;
+            section = head_begin(&head, SECTION_FINAL, 200);
+            assert_true(head_add_span(&head, (struct span){0, 4}, (struct span){6, 5}));
+            text[4] = ':';
+            text[5] = ' ';
+            textbuf_printf(want(), "HTTP/1.1 200 OK\r\n%.11s\r\n\r\n", text);
+            written_is(section, 1, H1_FRAME_LENGTH, false, textbuf_z(&wanted));
+        }
+    }
+    /* The value does not stand two bytes behind the name. */
+    memcpy(text, line, sizeof(text));
+    head_init(&head, text, sizeof(text));
+    head.used = sizeof(text);
+    assert_non_null(head_begin(&head, SECTION_FINAL, 200));
+    assert_true(head_add_span(&head, (struct span){0, 4}, (struct span){7, 4}));
+    written_is(head_last(&head), 1, H1_FRAME_LENGTH, false, "HTTP/1.1 200 OK\r\nname: alue\r\n\r\n");
 }
 
 static void test_last_chunk(void **state)
@@ -176,8 +220,9 @@ static void test_phrases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_framings),   cmocka_unit_test(test_changed_fields), cmocka_unit_test(test_spans),
-        cmocka_unit_test(test_last_chunk), cmocka_unit_test(test_full),           cmocka_unit_test(test_phrases),
+        cmocka_unit_test(test_framings),      cmocka_unit_test(test_changed_fields), cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_almost_a_line), cmocka_unit_test(test_last_chunk),     cmocka_unit_test(test_full),
+        cmocka_unit_test(test_phrases),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

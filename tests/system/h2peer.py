@@ -3,7 +3,6 @@
 One thread reads each connection and one thread runs each request's behaviour; all of h2's state is under one lock.
 """
 import hashlib
-import select
 import socket
 import struct
 import threading
@@ -198,8 +197,6 @@ class Connection:
             self.start()
         while not self.peer.stopping:
             try:
-                if not select.select([self.socket], [], [], 0.2)[0]:
-                    continue
                 data = self.socket.recv(1 << 16)
             except (OSError, ValueError):
                 break
@@ -247,6 +244,7 @@ class Connection:
         self.h2.reset_stream(stream_id, h2.errors.ErrorCodes.REFUSED_STREAM)
 
     def open(self, event):
+        self.count_open()
         if len(self.open_streams) >= self.most_allowed:
             self.refuse(event.stream_id)
             return
@@ -356,8 +354,6 @@ class Peer:
     def accept(self):
         while not self.stopping:
             try:
-                if not select.select([self.listener], [], [], 0.2)[0]:
-                    continue
                 sock, address = self.listener.accept()
             except (OSError, ValueError):
                 return
@@ -396,11 +392,14 @@ class Peer:
         return [c for c in self.connections if not c.closed]
 
     def stop(self):
+        if self.stopping:
+            return
         self.stopping = True
         self.gate.set()
-        self.listener.close()
+        self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept()
         with self.changed:
             for connection in self.connections:
                 connection.close()
         for thread in self.threads:
             thread.join(5)
+        self.listener.close()

@@ -6,7 +6,7 @@ import dataclasses
 import re
 
 LINE = re.compile(
-    r'(?P<client>\S+) (?P<proto>h1|h1\.0|h2|-) "(?P<method>\S+) (?P<path>[^"]*)" '
+    r'(?P<client>\S+) (?P<proto>h1|h1\.0|h2|-) "(?P<request>(?:[^"\\]|\\.)*)" '
     r'(?P<status>\d{3}|-) (?P<bytes>\d+) (?P<ms>\d+) '
     r'(?P<backend>\S+) (?P<local_port>\d+|-) (?P<backend_status>\d{3}|-) (?P<stream>\d+|-) (?P<reuse>[RN-]) '
     r'(?P<retry>-|\d+:\S+) (?P<end>[CBPT-][RQKWD-])(?: (?P<reason>\S+))?')
@@ -17,6 +17,7 @@ class Line:
     text: str
     client: str
     proto: str
+    request: str  # escaped; of a malformed request line as much as was read
     method: str
     path: str
     status: int
@@ -40,6 +41,7 @@ def parse(text):
     match = LINE.fullmatch(text)
     assert match, f"not a log line: {text!r}"
     fields = match.groupdict()
+    fields["method"], _, fields["path"] = fields["request"].partition(" ")
     for name in NUMBERS:
         fields[name] = None if fields[name] == "-" else int(fields[name])
     return Line(text=text, **fields)

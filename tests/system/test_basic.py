@@ -315,7 +315,7 @@ def test_client_that_leaves_early(proxy, peer):
     client = proxy.client()
     client.send_head("GET", "/never")
     peer.wait_requests(1)
-    client.close()
+    client.abort()
     peer.wait(lambda: peer.last.reset_code is not None, "the stream's reset")
     line = proxy.log_line()
     assert line.end == "CW"
@@ -327,7 +327,7 @@ def test_client_that_leaves_during_its_upload(proxy, peer):
     client.send_head("POST", "/echo", [("Content-Length", 1000)])
     client.send("x" * 10)
     peer.wait(lambda: peer.requests and peer.last.size == 10, "the first bytes")
-    client.close()
+    client.abort()
     peer.wait(lambda: peer.last.reset_code is not None, "the stream's reset")
     assert proxy.log_line().end[0] == "C"
 

@@ -96,7 +96,7 @@ def test_client_that_leaves_the_queue(make_peer, make_culvert):
     holder.send_head("GET", "/hold")
     peer.wait_requests(2)
     waiter.send_head("GET", "/echo/never-sent")
-    waiter.close()
+    waiter.abort()
     assert proxy.log_lines(2)[1].end in ("CQ", "CR")
     peer.gate.set()
     assert holder.response().status == 200

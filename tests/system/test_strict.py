@@ -93,7 +93,7 @@ FRAMING = [
     case("chunked-not-last", POST + "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
     case("chunked-1.0", "POST /echo HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
     case("coding-empty", POST + "Transfer-Encoding: \r\n\r\n"),
-    case("coding-quoted", POST + "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n"),
+    case("coding-quoted", POST + "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n", (400, 501)),
     case("coding-vertical-tab", POST + "Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n"),
     case("coding-gzip", POST + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
     case("coding-unknown", POST + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", (400, 501)),
@@ -354,8 +354,9 @@ def test_path_cannot_climb_out_of_its_prefix(make_culvert, peer, target):
 def test_log_escapes_what_a_client_writes(proxy, client):
     client.send('GET /a"b\x1b[31m HTTP/1.1\r\nHost: a\r\n\r\n')
     assert client.response().status == 400
-    text = proxy.log_lines(1)[0].text
-    assert "\x1b" not in text and 'a"b' not in text
+    line = proxy.log_line()
+    assert "\x1b" not in line.text
+    assert line.request.startswith('GET /a\\"b\\x1b[31m')
 
 
 def test_log_line_is_bounded(proxy, client):

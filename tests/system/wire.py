@@ -1,6 +1,7 @@
 """A raw HTTP/1.1 client: sends any bytes and reads strictly, so that a cut response cannot pass for a whole one."""
 import dataclasses
 import socket
+import struct
 
 
 @dataclasses.dataclass
@@ -57,6 +58,12 @@ class Client:
         self.close()
 
     def close(self):
+        """Sends FIN (or RST, when the proxy's bytes were not all read)."""
+        self.socket.close()
+
+    def abort(self):
+        """Leaves with RST: FIN alone may come from a client that still waits for its answer."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
     def send(self, data):

@@ -21,7 +21,7 @@ static bool take_line(struct conf_file *file, struct text *line)
 
         if (len > 0 && file->at[len - 1] == '\r')
             len--;
-        more = end < file->len && len > 0 && file->at[len - 1] == '\\';
+        more = len > 0 && file->at[len - 1] == '\\';
         if (more)
             len--;
         memmove(start + joined, file->at, len);

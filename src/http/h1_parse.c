@@ -241,12 +241,11 @@ static enum h1_reason take_fields(struct input *in)
     struct head *head = in->head;
     struct section *section = head_last(head);
     uint32_t most = in->limits->fields > 0 ? in->limits->fields : CONFIG_HEAD_FIELDS;
-    struct span name, value;
+    struct span name = {0, 0}, value = {0, 0};
     struct line line;
-    enum h1_reason reason;
 
     for (;;) {
-        reason = take_line(in, in->limits->field, H1_FIELD_LONG, &line);
+        enum h1_reason reason = take_line(in, in->limits->field, H1_FIELD_LONG, &line);
         if (reason != H1_OK)
             return reason;
         if (line.len == 1 && line.text[0] == '\r')

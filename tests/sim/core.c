@@ -1,0 +1,206 @@
+/* The core in the simulated world. */
+#include "core.h"
+
+#include "base/arena.h"
+#include "base/pipe.h"
+#include "base/pool.h"
+#include "ops/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+const char core_plain[] = "Listen 8080\n"
+                          "ProxyPass \"/\" \"h2c://10.0.0.1:9000/\"\n"
+                          "CustomLog \"-\"\n"
+                          "LogLevel info\n";
+
+static bool running;
+
+static void pass(int max_wait_ms)
+{
+    server_pass(max_wait_ms);
+}
+
+struct origin *core_world(const struct sim_options *options)
+{
+    sim_begin(options);
+    sim_use_pass(pass);
+    return origin_new(1, 9000);
+}
+
+static void report(void *user, bool error, struct text message)
+{
+    (void)user;
+    if (error)
+        sim_violation("configuration: %.*s", TEXT_ARG(message));
+}
+
+bool core_try_start(const char *conf)
+{
+    running = server_start("test.conf", text_of(conf), report, NULL);
+    return running;
+}
+
+void core_start(const char *conf, const char *more)
+{
+    struct bytes text = {NULL, 0, 0};
+
+    bytes_printf(&text, "%s%s", conf, more != NULL ? more : "");
+    bytes_put(&text, "", 1);
+    if (!core_try_start((const char *)text.ptr))
+        sim_abort("the core does not start");
+}
+
+void core_run(uint32_t ms)
+{
+    if (!sim_run(clients_done, NULL, ms))
+        sim_abort("not all clients were done within %u ms\n%.*s%.*s", ms, TEXT_ARG(sim_log("")),
+                  TEXT_ARG(sim_log("-")));
+}
+
+/* ---- the access log ---- */
+
+static bool next_line(struct text *rest, struct text *line)
+{
+    while (text_split(rest, '\n', line))
+        if (line->len > 0)
+            return true;
+    return false;
+}
+
+struct text core_line_field(struct text line, unsigned n)
+{
+    for (unsigned i = 0;; i++) {
+        size_t end = 0;
+
+        if (line.len > 0 && line.ptr[0] == '"') {
+            end = 1;
+            while (end < line.len && line.ptr[end] != '"')
+                end += line.ptr[end] == '\\' ? 2 : 1;
+            end++;
+        }
+        end = text_find(line, ' ', end);
+        if (i == n)
+            return text_first(line, end);
+        if (end >= line.len)
+            return (struct text){NULL, 0};
+        line = text_skip(line, end + 1);
+    }
+}
+
+/* The id in "METHOD .../r/<id>?..."; 0 when there is none. */
+static uint32_t line_id(struct text line)
+{
+    struct text request = core_line_field(line, LINE_REQUEST);
+    uint64_t id = 0;
+
+    for (size_t i = 0; i + 3 < request.len; i++) {
+        size_t end = i + 3;
+
+        if (memcmp(request.ptr + i, "/r/", 3) != 0)
+            continue;
+        while (end < request.len && text_is_digit(request.ptr[end]))
+            end++;
+        if (!text_to_u64(text_make(request.ptr + i + 3, end - i - 3), UINT32_MAX, &id))
+            id = 0;
+        break;
+    }
+    return (uint32_t)id;
+}
+
+struct text core_line(uint32_t id)
+{
+    struct text rest = sim_log("-");
+    struct text line;
+    struct text found = {NULL, 0};
+
+    while (next_line(&rest, &line)) {
+        if (line_id(line) != id)
+            continue;
+        if (found.ptr != NULL)
+            sim_violation("request %u has two lines in the log", id);
+        found = line;
+    }
+    return found;
+}
+
+unsigned core_line_count(void)
+{
+    struct text rest = sim_log("-");
+    struct text line;
+    unsigned count = 0;
+
+    while (next_line(&rest, &line))
+        count++;
+    return count;
+}
+
+static void check_lines(void)
+{
+    static uint8_t seen[1 << 16];
+    struct text rest = sim_log("-");
+    struct text line;
+
+    memset(seen, 0, sizeof(seen));
+    while (next_line(&rest, &line)) {
+        uint32_t id = line_id(line);
+        struct text end = core_line_field(line, LINE_END);
+
+        if (end.len != 2 || core_line_field(line, LINE_FIELDS).ptr != NULL)
+            sim_violation("a log line out of form: %.*s", TEXT_ARG(line));
+        if (id != 0 && id < sizeof(seen) && seen[id]++ > 0)
+            sim_violation("request %u has two lines in the log", id);
+    }
+    clients_check_logged(seen, sizeof(seen));
+}
+
+/* ---- the end ---- */
+
+static void check_memory(void)
+{
+    struct pipe_stats pipes;
+
+    for (const struct pool *p = pool_next(NULL); p != NULL; p = pool_next((struct pool *)(uintptr_t)p))
+        if (p->used > 0)
+            sim_violation("pool %s: %u still used", p->name, p->used);
+    pipe_stats(&pipes);
+    if (pipes.used > 0 || pipes.lent > 0)
+        sim_violation("pipes: %u blocks still used, %u lent", pipes.used, pipes.lent);
+    if (heap_strays() > 0)
+        sim_violation("%u calls of the heap outside an arena", heap_strays());
+}
+
+void core_end(void)
+{
+    bool lossless = !sim.log_stuck;
+
+    sim_fail_nth(0, SIM_ERROR);
+    arena_fail_nth(0);
+    if (running && !server_stop())
+        sim_violation("server_stop says that not all pools are empty");
+    running = false;
+    check_memory();
+    if (sim_open_sinks() > 0)
+        sim_violation("%u log sinks are still open", sim_open_sinks());
+    if (lossless)
+        check_lines();
+    if (core_env("SIM_LOG", 0) > 0)
+        fprintf(stderr, "---- %s\n%.*s%.*s", sim_description(), TEXT_ARG(sim_log("")), TEXT_ARG(sim_log("-")));
+    sim_end();
+}
+
+uint64_t core_env(const char *name, uint64_t otherwise)
+{
+    const char *value = getenv(name);
+    uint64_t number;
+
+    return value != NULL && text_to_u64(text_of(value), UINT64_MAX, &number) ? number : otherwise;
+}
+
+void core_filter(void)
+{
+    const char *pattern = getenv("SIM_TEST");
+
+    if (pattern != NULL)
+        cmocka_set_test_filter(pattern);
+}

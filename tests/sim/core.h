@@ -1,0 +1,61 @@
+/* The core in the simulated world: started from a configuration text, run, stopped, and looked at afterwards. */
+#ifndef CULVERT_TESTS_CORE_H
+#define CULVERT_TESTS_CORE_H
+
+#include "sim_origin.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define FRONT_PORT 8080
+
+/* The usual configuration: a listener on FRONT_PORT and one origin at 10.0.0.1:9000 for all paths. */
+extern const char core_plain[];
+
+/* Begins a world with `options` (NULL: the plain one) and an origin at 10.0.0.1:9000. */
+struct origin *core_world(const struct sim_options *options);
+
+/* Starts the core with `conf` and, behind it, `more` (NULL: nothing). Ends the program when that fails. */
+void core_start(const char *conf, const char *more);
+/* The same, but may fail: false, and nothing is left open. */
+bool core_try_start(const char *conf);
+
+/* Runs until all clients are done, at most `ms` of virtual time. Ends the program when they are not. */
+void core_run(uint32_t ms);
+
+/* Stops the core and ends the world: checks that all pools are empty, that no handle is open, the access log's lines,
+   and that no invariant was broken. */
+void core_end(void);
+
+/* The access log's line of a request id; empty with NULL ptr when there is none. More than one is a violation. */
+struct text core_line(uint32_t id);
+/* Field n (from 0) of a log line; the quoted request is one field. */
+struct text core_line_field(struct text line, unsigned n);
+enum core_line_fields {
+    LINE_CLIENT,
+    LINE_PROTO,
+    LINE_REQUEST,
+    LINE_STATUS,
+    LINE_BYTES,
+    LINE_MS,
+    LINE_BACKEND,
+    LINE_PORT,
+    LINE_BACK_STATUS,
+    LINE_STREAM,
+    LINE_NEW,
+    LINE_RETRY,
+    LINE_END,
+    LINE_FIELDS,
+};
+unsigned core_line_count(void);
+
+/* A value from the environment, for replays. */
+uint64_t core_env(const char *name, uint64_t otherwise);
+
+/* cmocka_run_group_tests for one array, of which SIM_TEST may choose a pattern. */
+#define CORE_RUN(tests) (core_filter(), cmocka_run_group_tests(tests, NULL, NULL))
+void core_filter(void);
+
+#endif

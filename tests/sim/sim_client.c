@@ -1,0 +1,278 @@
+/* Clients that follow a script. */
+#include "sim_client.h"
+
+#include <stdio.h>
+
+#define CLIENTS 4096
+
+static struct client *clients[CLIENTS];
+static unsigned client_count;
+static uint32_t last_id;
+
+void clients_reset(void)
+{
+    client_count = 0;
+    last_id = 0;
+}
+
+static void client_over(struct client *c, enum client_end end)
+{
+    c->end = end;
+    c->ended_at = sim_now();
+    link_close(c->link, PEER, end == CLIENT_LEFT && c->cut == CUT_RESET && c->cut_done);
+    c->link = NULL;
+    reader_end(&c->reader, end != CLIENT_ENDED);
+}
+
+void client_close(struct client *client, bool abort)
+{
+    if (client->link == NULL)
+        return;
+    client->end = CLIENT_LEFT;
+    client->ended_at = sim_now();
+    link_close(client->link, PEER, abort);
+    client->link = NULL;
+    reader_end(&client->reader, true);
+}
+
+static bool client_connect(struct client *c)
+{
+    if (sim_now() < c->start_at) {
+        c->peer.wake_at = c->start_at;
+        return false;
+    }
+    c->link = sim_connect(c->port);
+    c->connected_at = sim_now();
+    if (c->link == NULL)
+        c->end = CLIENT_REFUSED;
+    return true;
+}
+
+static bool client_read(struct client *c)
+{
+    uint8_t buf[16384];
+    size_t most = c->read_piece > 0 ? min_size(c->read_piece, sizeof(buf)) : sizeof(buf);
+    size_t n = 0;
+
+    if (sim_now() < c->read_at)
+        return false;
+    if (c->read_stop - c->received < most)
+        most = (size_t)(c->read_stop - c->received);
+    if (c->leave_after - c->received < most)
+        most = (size_t)(c->leave_after - c->received);
+    if (most == 0)
+        return false;
+    switch (link_read(c->link, PEER, buf, most, &n)) {
+    case PORT_OK: break;
+    case PORT_END: client_over(c, CLIENT_ENDED); return true;
+    case PORT_ERROR: client_over(c, CLIENT_RESET); return true;
+    default: return false;
+    }
+    c->received += n;
+    c->read_at = sim_now() + c->read_pause_ms;
+    if (c->keep_raw)
+        bytes_put(&c->raw, buf, n);
+    reader_feed(&c->reader, buf, n);
+    if (c->received >= c->leave_after)
+        client_close(c, true);
+    return true;
+}
+
+/* How far the output may go now: to its end, the next barrier or the cut. */
+static size_t client_limit(const struct client *c)
+{
+    size_t limit = c->out.len;
+
+    for (unsigned i = 0; i < c->barrier_count; i++) {
+        const struct barrier *b = &c->barriers[i];
+        const struct response *response = &c->reader.responses[b->for_response];
+        bool passed =
+            response->complete || (b->interim_suffices && (response->interim_count > 0 || response->status != 0));
+
+        if (!passed && b->at < limit)
+            limit = b->at;
+    }
+    return c->cut_after < limit ? (size_t)c->cut_after : limit;
+}
+
+static void client_cut(struct client *c)
+{
+    c->cut_done = true;
+    switch (c->cut) {
+    case CUT_CLOSE:
+    case CUT_RESET: client_close(c, c->cut == CUT_RESET); break;
+    case CUT_SHUTDOWN: link_shutdown(c->link, PEER); break;
+    default: sim_progress(); break;
+    }
+}
+
+static bool client_write(struct client *c)
+{
+    size_t limit = client_limit(c);
+    size_t want = limit - c->sent;
+    size_t n;
+
+    if (!c->cut_done && c->sent >= c->cut_after) {
+        client_cut(c);
+        return true;
+    }
+    if (c->cut_done || sim_now() < c->send_at || c->sent >= limit)
+        return false;
+    if (c->piece > 0)
+        want = min_size(want, c->piece);
+    n = link_write(c->link, PEER, c->out.ptr + c->sent, want);
+    c->sent += n;
+    if (n > 0)
+        c->send_at = sim_now() + c->pause_ms;
+    return n > 0;
+}
+
+static void client_plan(struct client *c)
+{
+    c->peer.wake_at = SIM_NEVER;
+    if (c->link == NULL)
+        return;
+    if (c->read_at > sim_now())
+        c->peer.wake_at = c->read_at;
+    if (c->send_at > sim_now() && c->sent < client_limit(c) && c->send_at < c->peer.wake_at)
+        c->peer.wake_at = c->send_at;
+}
+
+static bool client_step(struct sim_peer *peer)
+{
+    struct client *c = (struct client *)peer;
+    bool moved = false;
+
+    if (c->link == NULL) {
+        if (c->end == CLIENT_OPEN)
+            moved = client_connect(c);
+        return moved;
+    }
+    moved = client_read(c);
+    if (c->link != NULL)
+        moved = client_write(c) || moved;
+    if (c->link != NULL && !c->stays && c->reader.at == c->reader.asked && c->sent >= c->out.len) {
+        client_over(c, CLIENT_LEFT);
+        moved = true;
+    }
+    client_plan(c);
+    return moved;
+}
+
+struct client *client_new(uint16_t port)
+{
+    struct client *c = sim_alloc(sizeof(*c));
+
+    if (client_count == CLIENTS)
+        sim_abort("too many clients");
+    c->peer.step = client_step;
+    c->port = port;
+    c->cut_after = CUT_NEVER;
+    c->read_stop = CUT_NEVER;
+    c->leave_after = CUT_NEVER;
+    clients[client_count++] = c;
+    sim_add_peer(&c->peer);
+    return c;
+}
+
+static void barrier_add(struct client *c, unsigned for_response, bool interim_suffices)
+{
+    c->barriers = sim_realloc(c->barriers, (c->barrier_count + 1) * sizeof(*c->barriers));
+    c->barriers[c->barrier_count++] = (struct barrier){c->out.len, for_response, interim_suffices};
+}
+
+static void put_body(struct client *c, uint32_t id, const struct ask *ask)
+{
+    uint64_t at = 0;
+
+    while (at < ask->body) {
+        uint8_t buf[4096];
+        size_t want = ask->framing == ASK_CHUNKED ? (ask->chunk > 0 ? ask->chunk : 1000) : sizeof(buf);
+        size_t len = min_size(min_size(want, sizeof(buf)), (size_t)(ask->body - at));
+
+        body_fill(id, at, buf, len);
+        if (ask->framing == ASK_CHUNKED)
+            bytes_printf(&c->out, "%zx\r\n", len);
+        bytes_put(&c->out, buf, len);
+        if (ask->framing == ASK_CHUNKED)
+            bytes_put(&c->out, "\r\n", 2);
+        at += len;
+    }
+    if (ask->framing == ASK_CHUNKED)
+        bytes_printf(&c->out, "0\r\n%s\r\n", ask->trailers != NULL ? ask->trailers : "");
+}
+
+uint32_t client_ask(struct client *client, const struct ask *ask)
+{
+    const char *method = ask->method != NULL ? ask->method : ask->framing == ASK_NONE ? "GET" : "POST";
+    uint32_t id = ++last_id;
+    unsigned n = client->reader.asked;
+
+    if (n > 0 && !client->pipelining)
+        barrier_add(client, n - 1, false);
+    bytes_printf(&client->out, "%s %sr/%u%s%s HTTP/1.%d\r\n", method, ask->path != NULL ? ask->path : "/", id,
+                 ask->query != NULL ? "?" : "", ask->query != NULL ? ask->query : "", ask->http10 ? 0 : 1);
+    bytes_printf(&client->out, "Host: proxy.example\r\n");
+    if (ask->framing == ASK_LENGTH)
+        bytes_printf(&client->out, "Content-Length: %llu\r\n", (unsigned long long)ask->body);
+    if (ask->framing == ASK_CHUNKED)
+        bytes_printf(&client->out, "Transfer-Encoding: chunked\r\n");
+    if (ask->expects)
+        bytes_printf(&client->out, "Expect: 100-continue\r\n");
+    bytes_printf(&client->out, "X-Body: %llu\r\n%s\r\n", (unsigned long long)ask->body,
+                 ask->fields != NULL ? ask->fields : "");
+    reader_ask(&client->reader, id, strcmp(method, "HEAD") == 0);
+    if (ask->expects)
+        barrier_add(client, n, true);
+    put_body(client, id, ask);
+    return id;
+}
+
+void client_raw(struct client *client, const void *bytes, size_t len, unsigned answers)
+{
+    bytes_put(&client->out, bytes, len);
+    while (answers-- > 0)
+        reader_ask(&client->reader, 0, false);
+}
+
+struct response *client_response(struct client *client, unsigned n)
+{
+    if (n >= client->reader.asked)
+        sim_abort("response %u of %u", n, client->reader.asked);
+    return &client->reader.responses[n];
+}
+
+bool client_done(const struct client *client)
+{
+    return client->end != CLIENT_OPEN || (client->stays && client->link != NULL &&
+                                          client->reader.at == client->reader.asked && client->sent >= client->out.len);
+}
+
+unsigned client_answers(const struct client *client)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < client->reader.asked; i++)
+        count += client->reader.responses[i].complete;
+    return count;
+}
+
+bool clients_done(void *user)
+{
+    (void)user;
+    for (unsigned i = 0; i < client_count; i++)
+        if (!client_done(clients[i]))
+            return false;
+    return true;
+}
+
+void clients_check_logged(const uint8_t *logged, size_t count)
+{
+    for (unsigned i = 0; i < client_count; i++)
+        for (unsigned n = 0; n < clients[i]->reader.asked; n++) {
+            const struct response *response = &clients[i]->reader.responses[n];
+
+            if (response->complete && response->id != 0 && response->id < count && logged[response->id] == 0)
+                sim_violation("request %u has no line in the log", response->id);
+        }
+}

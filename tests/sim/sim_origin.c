@@ -1,0 +1,293 @@
+/* Origins: connections, sessions, and how they break. */
+#include "sim_origin_conn.h"
+
+#include "base/arena.h"
+
+static struct origin_conn *conns;
+
+static void *mem_alloc(size_t size, void *user)
+{
+    (void)user;
+    return sim_alloc(size);
+}
+
+static void mem_free(void *ptr, void *user)
+{
+    (void)user;
+    sim_free(ptr);
+}
+
+static void *mem_calloc(size_t count, size_t size, void *user)
+{
+    (void)user;
+    return sim_alloc(count * size);
+}
+
+static void *mem_realloc(void *ptr, size_t size, void *user)
+{
+    (void)user;
+    return sim_realloc(ptr, size);
+}
+
+static nghttp2_mem mem = {NULL, mem_alloc, mem_free, mem_calloc, mem_realloc};
+
+/* nghttp2 takes these two from malloc, which is the current arena's: this program's own. */
+static nghttp2_session_callbacks *callbacks;
+static nghttp2_option *option;
+
+static void library_init(void)
+{
+    static _Alignas(16) uint8_t storage[4096];
+    struct arena *previous;
+
+    if (callbacks != NULL)
+        return;
+    previous = arena_enter(arena_init(storage, sizeof(storage), "origin"));
+    if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
+        sim_abort("no memory for an origin");
+    arena_leave(previous);
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    origin_stream_callbacks(callbacks);
+}
+
+void origins_reset(void)
+{
+    conns = NULL;
+}
+
+/* ---- the end of a connection ---- */
+
+void origin_conn_over(struct origin_conn *c, bool abort)
+{
+    if (c->link == NULL)
+        return;
+    for (unsigned i = 0; i < c->stream_count; i++)
+        origin_stream_lost(&c->streams[i]);
+    link_close(c->link, PEER, abort);
+    c->link = NULL;
+    c->origin->open_conns--;
+    c->peer.wake_at = SIM_NEVER;
+    nghttp2_session_del(c->session);
+    c->session = NULL;
+}
+
+void origin_break(struct origin *origin, bool abort)
+{
+    for (struct origin_conn *c = conns; c != NULL; c = c->next)
+        if (c->origin == origin)
+            origin_conn_over(c, abort);
+}
+
+void origin_goaway(struct origin *origin)
+{
+    for (struct origin_conn *c = conns; c != NULL; c = c->next)
+        if (c->origin == origin && c->session != NULL)
+            nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(c->session),
+                                  NGHTTP2_NO_ERROR, NULL, 0);
+    sim_progress();
+}
+
+/* ---- reading ---- */
+
+static bool conn_read(struct origin_conn *c)
+{
+    uint8_t buf[16384];
+    size_t most = c->origin->piece > 0 ? min_size(c->origin->piece, sizeof(buf)) : sizeof(buf);
+    size_t n = 0;
+
+    if (c->origin->deaf || sim_now() < c->read_at)
+        return false;
+    switch (link_read(c->link, PEER, buf, most, &n)) {
+    case PORT_OK: break;
+    case PORT_END:
+    case PORT_ERROR: origin_conn_over(c, false); return true;
+    default: return false;
+    }
+    c->read_at = sim_now() + c->origin->pause_ms;
+    if (c->stalled)
+        return true;
+    if (nghttp2_session_mem_recv(c->session, buf, n) < 0) {
+        c->origin->protocol_errors++;
+        sim_violation("the core sent an origin something that is no HTTP/2");
+        origin_conn_over(c, false);
+    }
+    return true;
+}
+
+/* ---- writing ---- */
+
+static bool is_settings_ack(const uint8_t *frame, size_t len)
+{
+    return len == 9 && frame[0] == 0 && frame[1] == 0 && frame[2] == 0 && frame[3] == NGHTTP2_SETTINGS && frame[4] == 1;
+}
+
+/* Fills c->out from the session; false when there is nothing to send. */
+static bool conn_fill(struct origin_conn *c)
+{
+    while (c->out_sent == c->out.len) {
+        const uint8_t *frame = NULL;
+        ssize_t len = nghttp2_session_mem_send(c->session, &frame);
+
+        c->out.len = 0;
+        c->out_sent = 0;
+        if (len < 0)
+            sim_abort("an origin cannot send: %s", nghttp2_strerror((int)len));
+        if (len == 0)
+            return false;
+        if (!c->origin->no_ack || !is_settings_ack(frame, (size_t)len))
+            bytes_put(&c->out, frame, (size_t)len);
+    }
+    return true;
+}
+
+/* The byte was reached behind which this connection breaks off. */
+static void conn_cut(struct origin_conn *c)
+{
+    static const uint8_t garbage[64] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+    switch (c->origin->cut) {
+    case CUT_CLOSE: origin_conn_over(c, false); return;
+    case CUT_RESET: origin_conn_over(c, true); return;
+    case CUT_SHUTDOWN: link_shutdown(c->link, PEER); break;
+    case CUT_GARBAGE: link_write(c->link, PEER, garbage, sizeof(garbage)); break;
+    case CUT_STALL: break;
+    }
+    c->stalled = true;
+    sim_progress();
+}
+
+static bool conn_write(struct origin_conn *c)
+{
+    uint64_t left = c->cut_after - c->sent;
+    size_t want;
+    size_t n;
+
+    if (c->stalled || sim_now() < c->write_at)
+        return false;
+    if (left == 0) {
+        conn_cut(c);
+        return true;
+    }
+    if (!conn_fill(c))
+        return false;
+    want = c->out.len - c->out_sent;
+    if (c->origin->piece > 0)
+        want = min_size(want, c->origin->piece);
+    if (want > left)
+        want = (size_t)left;
+    n = link_write(c->link, PEER, c->out.ptr + c->out_sent, want);
+    c->out_sent += n;
+    c->sent += n;
+    if (c->sent > c->origin->most_sent)
+        c->origin->most_sent = c->sent;
+    if (n > 0)
+        c->write_at = sim_now() + c->origin->pause_ms;
+    return n > 0;
+}
+
+/* ---- the life of a connection ---- */
+
+static void send_settings(struct origin_conn *c)
+{
+    const struct origin *o = c->origin;
+    nghttp2_settings_entry entries[3];
+    size_t count = 0;
+
+    c->greeted = true;
+    if (o->max_streams > 0)
+        entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, o->max_streams};
+    if (o->window > 0)
+        entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, o->window};
+    if (o->max_frame > 0)
+        entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_FRAME_SIZE, o->max_frame};
+    if (nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, entries, count) != 0)
+        sim_abort("an origin's SETTINGS");
+}
+
+static void conn_plan(struct origin_conn *c)
+{
+    uint64_t wake = origin_streams_wake(c);
+
+    if (c->read_at > sim_now() && c->read_at < wake)
+        wake = c->read_at;
+    if (c->write_at > sim_now() && c->write_at < wake)
+        wake = c->write_at;
+    if (!c->greeted && c->greet_at < wake)
+        wake = c->greet_at;
+    c->peer.wake_at = wake;
+}
+
+/* Nothing can come and go any more: GOAWAY was exchanged and all streams are closed. */
+static bool conn_is_finished(const struct origin_conn *c)
+{
+    return c->out_sent == c->out.len && nghttp2_session_want_read(c->session) == 0 &&
+           nghttp2_session_want_write(c->session) == 0;
+}
+
+static bool conn_step(struct sim_peer *peer)
+{
+    struct origin_conn *c = (struct origin_conn *)peer;
+    bool moved = false;
+
+    if (c->link == NULL)
+        return false;
+    if (!c->greeted && sim_now() >= c->greet_at) {
+        send_settings(c);
+        moved = true;
+    }
+    if (c->greeted)
+        moved = conn_read(c) || moved;
+    if (c->link != NULL && c->greeted)
+        moved = origin_streams_step(c) || moved;
+    if (c->link != NULL && c->greeted)
+        moved = conn_write(c) || moved;
+    if (c->link != NULL && c->greeted && !c->stalled && conn_is_finished(c)) {
+        origin_conn_over(c, false);
+        moved = true;
+    }
+    if (c->link != NULL)
+        conn_plan(c);
+    return moved;
+}
+
+static void origin_accept(struct sim_host *host, struct link *link, uint16_t core_port)
+{
+    struct origin *origin = (struct origin *)host;
+    struct origin_conn *c = sim_alloc(sizeof(*c));
+
+    library_init();
+    c->peer.step = conn_step;
+    c->peer.wake_at = SIM_NEVER;
+    c->origin = origin;
+    c->link = link;
+    c->core_port = core_port;
+    c->number = origin->conn_count++;
+    c->greet_at = sim_now() + origin->settings_after_ms;
+    c->cut_after = origin->cut_conns == 0 || c->number < origin->cut_conns ? origin->cut_after : CUT_NEVER;
+    if (nghttp2_session_server_new3(&c->session, callbacks, c, option, &mem) != 0)
+        sim_abort("no session for an origin");
+    origin->open_conns++;
+    c->next = conns;
+    conns = c;
+    sim_add_peer(&c->peer);
+}
+
+struct origin *origin_new(uint8_t host, uint16_t port)
+{
+    struct origin *origin = sim_alloc(sizeof(*origin));
+
+    origin->host.addr = sim_addr(10, 0, 0, host, port);
+    origin->host.accept = origin_accept;
+    origin->cut_after = CUT_NEVER;
+    sim_add_host(&origin->host);
+    return origin;
+}
+
+struct origin_request *origin_request(struct origin *origin, uint32_t id)
+{
+    for (unsigned i = 0; i < origin->request_count; i++)
+        if (origin->requests[i].id == id)
+            return &origin->requests[i];
+    return NULL;
+}

@@ -1,0 +1,257 @@
+/* Origins: the answers that a request's query asks for. */
+#include "sim_origin_conn.h"
+
+#include <stdio.h>
+
+/* ---- the plan ---- */
+
+static unsigned plan_index(char letter)
+{
+    return letter >= 'a' ? (unsigned)(letter - 'a') : 26 + (unsigned)(letter - 'A');
+}
+
+uint64_t plan_get(const struct plan *plan, char letter, uint64_t otherwise)
+{
+    unsigned i = plan_index(letter);
+
+    return (plan->given >> i & 1) != 0 ? plan->value[i] : otherwise;
+}
+
+bool plan_has(const struct plan *plan, char letter)
+{
+    return (plan->given >> plan_index(letter) & 1) != 0;
+}
+
+void plan_read(struct plan *plan, struct text query)
+{
+    struct text part;
+
+    while (text_split(&query, '&', &part)) {
+        unsigned i;
+
+        if (part.len < 3 || part.ptr[1] != '=')
+            continue;
+        i = plan_index(part.ptr[0]);
+        if (i < 52 && text_to_u64(text_skip(part, 2), UINT64_MAX / 2, &plan->value[i]))
+            plan->given |= 1ull << i;
+    }
+}
+
+/* ---- answering ---- */
+
+static nghttp2_nv field(const char *name, const char *value)
+{
+    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value),
+                        NGHTTP2_NV_FLAG_NONE};
+}
+
+void stream_rst(struct origin_stream *s, uint32_t code)
+{
+    nghttp2_submit_rst_stream(s->conn->session, NGHTTP2_FLAG_NONE, s->stream, code);
+    s->state = STREAM_OVER;
+    sim_progress();
+}
+
+/* How many body bytes may go now; 0: not before s->at. */
+static size_t body_room(struct origin_stream *s, size_t most)
+{
+    uint64_t piece = plan_get(&s->plan, 'p', 0);
+    uint64_t stop = plan_get(&s->plan, 'n', 0);
+
+    if (plan_has(&s->plan, 'r') && plan_get(&s->plan, 'r', 0) < stop)
+        stop = plan_get(&s->plan, 'r', 0);
+    if (plan_has(&s->plan, 'x') && plan_get(&s->plan, 'x', 0) < stop)
+        stop = plan_get(&s->plan, 'x', 0);
+    if (stop - s->sent < most)
+        most = (size_t)(stop - s->sent);
+    if (piece > 0 && piece - s->in_piece < most)
+        most = (size_t)(piece - s->in_piece);
+    return most;
+}
+
+static ssize_t on_body(nghttp2_session *session, int32_t stream, uint8_t *buf, size_t cap, uint32_t *flags,
+                       nghttp2_data_source *source, void *user)
+{
+    struct origin_stream *s = source->ptr;
+    uint64_t piece = plan_get(&s->plan, 'p', 0);
+    size_t n;
+
+    (void)user;
+    if (sim_now() < s->at) {
+        s->deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    n = body_room(s, cap);
+    body_fill(s->id, s->sent, buf, n);
+    s->sent += n;
+    s->in_piece += n;
+    if (piece > 0 && s->in_piece == piece) {
+        s->in_piece = 0;
+        s->at = sim_now() + plan_get(&s->plan, 'q', 0);
+    }
+    if (s->sent == plan_get(&s->plan, 'n', 0) && !plan_has(&s->plan, 'r') && !plan_has(&s->plan, 'x')) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (s->trailers_due) {
+            const nghttp2_nv trailers[] = {field("x-trailer", "yes"), field("x-check", "42")};
+
+            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+            nghttp2_submit_trailer(session, stream, trailers, ARRAY_SIZE(trailers));
+        }
+        return (ssize_t)n;
+    }
+    if (n == 0) {
+        s->deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    return (ssize_t)n;
+}
+
+static void submit_interims(struct origin_stream *s)
+{
+    const nghttp2_nv early[] = {field(":status", "103"), field("link", "</style.css>; rel=preload")};
+    const nghttp2_nv go_on[] = {field(":status", "100")};
+
+    if (s->expects && !s->ended && !plan_has(&s->plan, 'w'))
+        nghttp2_submit_headers(s->conn->session, NGHTTP2_FLAG_NONE, s->stream, NULL, go_on, 1, NULL);
+    for (uint64_t i = 0; i < plan_get(&s->plan, 'i', 0); i++)
+        nghttp2_submit_headers(s->conn->session, NGHTTP2_FLAG_NONE, s->stream, NULL, early, ARRAY_SIZE(early), NULL);
+}
+
+static bool has_body(const struct origin_stream *s, uint64_t status)
+{
+    return !s->head_only && status != 204 && status != 304;
+}
+
+static void answer(struct origin_stream *s)
+{
+    char status[24], id[24], size[24], length[24];
+    uint64_t n = plan_get(&s->plan, 'n', 0);
+    uint64_t code = plan_get(&s->plan, 's', 200);
+    struct bytes huge = {NULL, 0, 0};
+    nghttp2_nv fields[8];
+    nghttp2_data_provider provider = {{.ptr = s}, on_body};
+    size_t count = 0;
+    bool body = has_body(s, code);
+
+    snprintf(status, sizeof(status), "%llu", (unsigned long long)code);
+    snprintf(id, sizeof(id), "%u", s->id);
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)(has_body(s, code) || s->head_only ? n : 0));
+    snprintf(length, sizeof(length), "%llu", (unsigned long long)plan_get(&s->plan, 'L', n));
+    fields[count++] = field(":status", status);
+    fields[count++] = field("x-id", id);
+    fields[count++] = field("x-size", size);
+    if (plan_get(&s->plan, 'l', 1) != 0 && code != 204)
+        fields[count++] = field("content-length", length);
+    for (uint64_t i = 0; i < plan_get(&s->plan, 'h', 0); i++)
+        bytes_put(&huge, "h", 1);
+    if (huge.len > 0) {
+        bytes_put(&huge, "", 1);
+        fields[count++] = field("x-huge", (const char *)huge.ptr);
+    }
+    s->trailers_due = plan_get(&s->plan, 't', 0) != 0 && body;
+    if (n == 0 && !s->trailers_due && !plan_has(&s->plan, 'r') && !plan_has(&s->plan, 'x'))
+        body = false;
+    s->state = STREAM_ANSWERS;
+    s->at = sim_now() + plan_get(&s->plan, 'b', 0);
+    if (nghttp2_submit_response(s->conn->session, s->stream, fields, count, body ? &provider : NULL) != 0)
+        sim_abort("an origin cannot answer");
+    sim_free(huge.ptr);
+    sim_progress();
+}
+
+/* The request is there, or enough of it: what does the plan say? */
+void stream_begin(struct origin_stream *s)
+{
+    s->state = STREAM_DELAY;
+    s->at = sim_now() + plan_get(&s->plan, 'd', 0);
+    if (plan_has(&s->plan, 'z'))
+        s->at = SIM_NEVER;
+    submit_interims(s);
+}
+
+/* Body bytes of the request are taken at the plan's pace. */
+static bool stream_consume(struct origin_stream *s)
+{
+    uint64_t pace = plan_get(&s->plan, 'u', 0);
+    size_t n = (size_t)s->unconsumed;
+
+    if (n == 0 || plan_has(&s->plan, 'U') || sim_now() < s->consume_at)
+        return false;
+    if (pace > 0 && n > pace)
+        n = (size_t)pace;
+    s->unconsumed -= n;
+    s->consume_at = sim_now() + (pace > 0 ? 1 : 0);
+    nghttp2_session_consume_stream(s->conn->session, s->stream, n);
+    return true;
+}
+
+/* The plan's ends of a body that is on its way. */
+static bool stream_break(struct origin_stream *s)
+{
+    const struct plan *plan = &s->plan;
+
+    if (plan_has(plan, 'r') && s->sent >= plan_get(plan, 'r', 0) && s->deferred) {
+        stream_rst(s, (uint32_t)plan_get(plan, 'e', NGHTTP2_INTERNAL_ERROR));
+        return true;
+    }
+    if (plan_has(plan, 'x') && s->sent >= plan_get(plan, 'x', 0) && s->deferred &&
+        s->conn->out_sent == s->conn->out.len && nghttp2_session_want_write(s->conn->session) == 0) {
+        s->conn->close_due = true;
+        return true;
+    }
+    return false;
+}
+
+static bool stream_step(struct origin_stream *s)
+{
+    bool moved;
+
+    if (s->state == STREAM_OVER || s->id == 0)
+        return false;
+    moved = stream_consume(s);
+    if (s->state == STREAM_DELAY && sim_now() >= s->at) {
+        if (plan_has(&s->plan, 'R'))
+            stream_rst(s, (uint32_t)plan_get(&s->plan, 'e', NGHTTP2_INTERNAL_ERROR));
+        else
+            answer(s);
+        return true;
+    }
+    if (s->state != STREAM_ANSWERS || sim_now() < s->at)
+        return moved;
+    if (stream_break(s))
+        return true;
+    if (s->deferred && body_room(s, 1) > 0) {
+        s->deferred = false;
+        nghttp2_session_resume_data(s->conn->session, s->stream);
+        return true;
+    }
+    return moved;
+}
+
+bool origin_streams_step(struct origin_conn *c)
+{
+    bool moved = false;
+
+    for (unsigned i = 0; i < c->stream_count; i++)
+        moved = stream_step(&c->streams[i]) || moved;
+    if (c->close_due)
+        origin_conn_over(c, false);
+    return moved;
+}
+
+uint64_t origin_streams_wake(const struct origin_conn *c)
+{
+    uint64_t wake = SIM_NEVER;
+
+    for (unsigned i = 0; i < c->stream_count; i++) {
+        const struct origin_stream *s = &c->streams[i];
+
+        if (s->state == STREAM_OVER)
+            continue;
+        if (s->state != STREAM_REQUEST && s->at > sim_now() && s->at < wake)
+            wake = s->at;
+        if (s->unconsumed > 0 && s->consume_at > sim_now() && s->consume_at < wake)
+            wake = s->consume_at;
+    }
+    return wake;
+}

@@ -1,0 +1,268 @@
+/* Origins: the requests that come, as nghttp2 tells of them, and their records. */
+#include "sim_origin_conn.h"
+
+/* ---- records ---- */
+
+static struct origin_request *record_of(struct origin_stream *s)
+{
+    struct origin *o = s->conn->origin;
+    struct origin_request *record = origin_request(o, s->id);
+
+    if (record == NULL) {
+        o->requests = sim_realloc(o->requests, (o->request_count + 1) * sizeof(*o->requests));
+        record = &o->requests[o->request_count++];
+        memset(record, 0, sizeof(*record));
+        record->id = s->id;
+    }
+    return record;
+}
+
+static struct origin_stream *stream_of(struct origin_conn *c, int32_t stream)
+{
+    return nghttp2_session_get_stream_user_data(c->session, stream);
+}
+
+void origin_stream_lost(struct origin_stream *s)
+{
+    if (s->id != 0 && s->state != STREAM_OVER)
+        record_of(s)->lost = true;
+    s->state = STREAM_OVER;
+}
+
+/* ---- what nghttp2 tells ---- */
+
+static struct origin_stream *stream_slot(struct origin_conn *c)
+{
+    for (unsigned i = 0; i < c->stream_count; i++)
+        if (c->streams[i].state == STREAM_OVER && nghttp2_session_find_stream(c->session, c->streams[i].stream) == NULL)
+            return &c->streams[i];
+    if (c->stream_count == ORIGIN_STREAMS)
+        sim_abort("an origin is out of streams");
+    return &c->streams[c->stream_count++];
+}
+
+static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct origin_conn *c = user;
+    struct origin_stream *s;
+
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
+        s = stream_of(c, frame->hd.stream_id);
+        if (s != NULL)
+            s->in_trailers = true;
+        return 0;
+    }
+    s = stream_slot(c);
+    *s = (struct origin_stream){.conn = c, .stream = frame->hd.stream_id};
+    nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, s);
+    c->open++;
+    if (c->open > c->origin->most_streams)
+        c->origin->most_streams = c->open;
+    return 0;
+}
+
+static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
+                    const uint8_t *value, size_t value_len, uint8_t flags, void *user)
+{
+    struct origin_stream *s = stream_of(user, frame->hd.stream_id);
+    struct bytes *to;
+
+    (void)session;
+    (void)flags;
+    if (s == NULL)
+        return 0;
+    to = s->in_trailers ? &s->trailer_fields : &s->head;
+    bytes_put(to, name, name_len);
+    bytes_put(to, ": ", 2);
+    bytes_put(to, value, value_len);
+    bytes_put(to, "\n", 1);
+    return 0;
+}
+
+static int on_bad_field(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
+                        const uint8_t *value, size_t value_len, uint8_t flags, void *user)
+{
+    (void)session;
+    (void)frame;
+    (void)flags;
+    (void)user;
+    sim_violation("the core sent an origin a bad field: %.*s: %.*s", (int)name_len, (const char *)name,
+                  (int)min_size(value_len, 40), (const char *)value);
+    return 0;
+}
+
+static struct text head_value(const struct origin_stream *s, const char *name)
+{
+    struct text rest = bytes_text(&s->head);
+    struct text line;
+    struct text key = text_of(name);
+
+    while (text_split(&rest, '\n', &line))
+        if (line.len > key.len + 1 && text_starts(line, key) && line.ptr[key.len] == ':' &&
+            line.ptr[key.len + 1] == ' ')
+            return text_skip(line, key.len + 2);
+    return (struct text){NULL, 0};
+}
+
+/* Finds ".../r/<id>?<query>" in the path. */
+static void read_path(struct origin_stream *s)
+{
+    struct text path = head_value(s, ":path");
+    size_t mark = text_find(path, '?', 0);
+    struct text target = text_first(path, mark);
+    uint64_t id = 0;
+    size_t slash = target.len;
+
+    while (slash > 0 && target.ptr[slash - 1] != '/')
+        slash--;
+    if (!text_to_u64(text_skip(target, slash), UINT32_MAX, &id))
+        id = 0;
+    s->id = (uint32_t)id;
+    plan_read(&s->plan, text_skip(path, mark + 1));
+}
+
+static void on_request_head(struct origin_stream *s)
+{
+    struct origin_conn *c = s->conn;
+    struct origin_request *record;
+
+    read_path(s);
+    s->head_only = text_eq(head_value(s, ":method"), TEXT("HEAD"));
+    s->expects = head_value(s, "expect").ptr != NULL;
+    if (!text_to_u64(head_value(s, "x-body"), UINT64_MAX / 2, &s->body_said))
+        s->body_said = 0;
+    record = record_of(s);
+    if (record->tries > record->refused)
+        sim_violation("request %u was sent again, and the first may have been processed", s->id);
+    record->tries++;
+    record->conn = c->number;
+    record->core_port = c->core_port;
+    record->head.len = 0;
+    bytes_put(&record->head, s->head.ptr, s->head.len);
+    c->requests++;
+    if (record->tries <= plan_get(&s->plan, 'F', 0)) {
+        record->refused++;
+        s->refused = true;
+        stream_rst(s, NGHTTP2_REFUSED_STREAM);
+        return;
+    }
+    if (plan_has(&s->plan, 'g') || (c->origin->goaway_after > 0 && c->requests == c->origin->goaway_after)) {
+        bool hard = c->origin->goaway_hard && s->stream > 2;
+
+        if (hard) {
+            record->refused++;
+            s->refused = true;
+            s->state = STREAM_OVER;
+        }
+        nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, hard ? s->stream - 2 : s->stream, NGHTTP2_NO_ERROR, NULL,
+                              0);
+        if (hard)
+            return;
+    }
+    if (plan_has(&s->plan, 'w') || s->expects)
+        stream_begin(s);
+}
+
+static void on_request_end(struct origin_stream *s)
+{
+    struct origin_request *record = record_of(s);
+
+    if (s->refused)
+        return;
+    s->ended = true;
+    record->ended = true;
+    record->trailer_fields.len = 0;
+    bytes_put(&record->trailer_fields, s->trailer_fields.ptr, s->trailer_fields.len);
+    record->trailers = s->in_trailers;
+    if (s->body != s->body_said)
+        sim_violation("request %u: ended cleanly with %llu of %llu bytes", s->id, (unsigned long long)s->body,
+                      (unsigned long long)s->body_said);
+    if (s->state == STREAM_REQUEST)
+        stream_begin(s);
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct origin_conn *c = user;
+    struct origin_stream *s;
+
+    (void)session;
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        c->origin->goaways++;
+    if (frame->hd.stream_id == 0 || (s = stream_of(c, frame->hd.stream_id)) == NULL)
+        return 0;
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        on_request_head(s);
+    if (frame->hd.type == NGHTTP2_RST_STREAM && s->id != 0)
+        record_of(s)->reset = frame->rst_stream.error_code + 1;
+    if ((frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
+        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
+        on_request_end(s);
+    return 0;
+}
+
+static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *bytes, size_t len,
+                    void *user)
+{
+    struct origin_stream *s = stream_of(user, stream);
+
+    (void)flags;
+    nghttp2_session_consume_connection(session, len);
+    if (s == NULL)
+        return 0;
+    if (!body_is(s->id, s->body, bytes, len))
+        sim_violation("request %u: a body that is not the client's", s->id);
+    s->body += len;
+    s->unconsumed += len;
+    record_of(s)->body = s->body;
+    return 0;
+}
+
+static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
+{
+    struct origin_conn *c = user;
+
+    (void)session;
+    c->origin->protocol_errors++;
+    sim_violation("the core sent an origin a frame (type %u) that is wrong: %s", frame->hd.type,
+                  nghttp2_strerror(error));
+    return 0;
+}
+
+static int on_close(nghttp2_session *session, int32_t stream, uint32_t code, void *user)
+{
+    struct origin_conn *c = user;
+    struct origin_stream *s = stream_of(c, stream);
+
+    (void)session;
+    (void)code;
+    if (s == NULL)
+        return 0;
+    c->open--;
+    s->state = STREAM_OVER;
+    return 0;
+}
+
+/* A complete answer went out before the request was complete. */
+static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct origin_stream *s = frame->hd.stream_id != 0 ? stream_of(user, frame->hd.stream_id) : NULL;
+
+    if (s == NULL || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0 || s->ended || !plan_has(&s->plan, 'W'))
+        return 0;
+    if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA)
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->stream, NGHTTP2_NO_ERROR);
+    return 0;
+}
+
+void origin_stream_callbacks(nghttp2_session_callbacks *callbacks)
+{
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_field);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_bad_field);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_chunk);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
+}

@@ -115,7 +115,7 @@ static void put_ipv6(struct textbuf *b, const uint8_t *ip)
     uint16_t groups[8];
     unsigned first, len;
 
-    for (unsigned i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++)
         groups[i] = (uint16_t)(ip[2 * i] << 8 | ip[2 * i + 1]);
     find_zeros(groups, &first, &len);
     for (unsigned i = 0; i < 8; i++) {

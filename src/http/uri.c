@@ -315,19 +315,17 @@ bool uri_path_climbs(struct text path)
     unsigned dots = 0;
 
     for (size_t i = 0; i < path.len && path.ptr[i] != '?'; i++) {
-        bool plain = path.ptr[i] == '/';
         char c = decoded(path, &i);
+        bool border = c == '/' || c == '\\';
 
-        if (c == '\\' || (c == '/' && !plain))
-            return true;
         if (c == '.') {
             dots++;
             continue;
         }
         /* "..;x" is a segment as any other, but some servers cut the parameter off and then climb. */
-        if ((c == '/' || c == ';') && (dots == 1 || dots == 2))
+        if ((border || c == ';') && (dots == 1 || dots == 2))
             return true;
-        dots = c == '/' ? 0 : 3;
+        dots = border ? 0 : 3;
     }
     return dots == 1 || dots == 2;
 }

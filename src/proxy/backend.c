@@ -52,11 +52,11 @@ void backend_submit(struct backend *backend, struct exchange *ex)
 {
     bool open = has_open(backend);
 
+    ex->state = open ? EXCHANGE_QUEUED : EXCHANGE_CONNECTING;
     if (backend->retiring || (backend->backing_off && !open)) {
         exchange_fail(ex, backend->retiring ? CAUSE_DRAINING : CAUSE_BACKEND_DOWN);
         return;
     }
-    ex->state = open ? EXCHANGE_QUEUED : EXCHANGE_CONNECTING;
     list_push_back(&backend->queue, &ex->back.node);
     timer_set(&ex->timer, &backend->queue_class, loop_now());
     loop_mark(&backend->pump);
@@ -78,6 +78,18 @@ static struct backend_conn *conn_with_room(const struct backend *backend)
             return conn;
     }
     return NULL;
+}
+
+/* Connections that count against `max`: those that only finish what they carry do not. */
+static unsigned conns_in_use(const struct backend *backend)
+{
+    unsigned n = 0;
+
+    LIST_EACH (node, &backend->conns) {
+        if (container_of(node, struct backend_conn, node)->state != BACKEND_CLOSING)
+            n++;
+    }
+    return n;
 }
 
 /* Whether a connection is coming up that may change how many streams fit. */
@@ -170,7 +182,7 @@ static void backend_on_pump(struct task *task)
             return;
         }
     }
-    if (!list_empty(&backend->queue) && backend->conn_count < backend->settings.max && !backend->backing_off &&
+    if (!list_empty(&backend->queue) && conns_in_use(backend) < backend->settings.max && !backend->backing_off &&
         !backend->retiring && !conn_unsettled(backend))
         backend_connect(backend);
 }

@@ -101,6 +101,7 @@ static void exchange_start(struct exchange *ex)
     ex->expect_continue = false;
     ex->client_authority = (struct span){0, 0};
     ex->client_path = (struct span){0, 0};
+    ex->begun = false;
     ex->started = loop_now();
     ex->status = 0;
     ex->back_status = 0;
@@ -200,10 +201,10 @@ void exchange_cut(struct exchange *ex)
 /* The exchange has no back and its response is not complete: answers, or cuts the front. */
 static void answer_or_cut(struct exchange *ex, unsigned status, const char *word)
 {
-    if (ex->status == 0 && status != 0) {
+    if (!ex->begun && status != 0) {
         bool down = ex->cause == CAUSE_BACKEND_DOWN || ex->cause == CAUSE_QUEUE_TIMEOUT || ex->cause == CAUSE_NO_ROOM;
 
-        exchange_drop_section(ex);
+        exchange_take_back(ex);
         answer_locally(ex, status, word, down ? 1 : 0);
         return;
     }

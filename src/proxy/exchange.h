@@ -98,9 +98,11 @@ struct exchange {
     struct span client_authority; /* in request.head.text, as the client sent it */
     struct span client_path;      /* the same: for the log */
 
+    bool begun; /* bytes of the final response head left for the client: from now on it can only be cut */
+
     /* for the log */
     uint32_t started;     /* loop_now() when its first byte came */
-    uint16_t status;      /* sent to the client; 0: none */
+    uint16_t status;      /* of the final head for the client; 0: none */
     uint16_t back_status; /* from the backend; 0: none */
     uint16_t back_port;   /* local port of the backend connection; 0: none */
     int32_t back_stream;  /* stream id there */
@@ -158,6 +160,9 @@ struct section *exchange_begin_section(struct exchange *ex);
 /* Gives up a section that was begun and not completed, with its text. Harmless when there is none. */
 void exchange_drop_section(struct exchange *ex);
 
+/* Takes an announced final head and its body back, of which nothing was sent, so that another answer can be given. */
+void exchange_take_back(struct exchange *ex);
+
 /* The last section of response.head is complete: an interim head (status 1xx) or the final one. Rewrites it and tells
    the front. False: it did not fit any more (the back resets its stream with CAUSE_BACKEND_HEAD). */
 bool exchange_response(struct exchange *ex, unsigned status) MUST_USE;
@@ -174,7 +179,8 @@ void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed
  * and ends it. */
 void exchange_cut(struct exchange *ex);
 
-/* Fails an exchange: its back, if any, is aborted; it is answered locally when no head went to the front, else cut. */
+/* Fails an exchange: its back, if any, is aborted; it is answered locally when nothing of a final head was sent, else
+ * cut. */
 void exchange_fail(struct exchange *ex, enum cause cause);
 
 /* ---- both ---- */

@@ -84,6 +84,24 @@ void exchange_drop_section(struct exchange *ex)
     m->head.used = m->ready_used;
 }
 
+void exchange_take_back(struct exchange *ex)
+{
+    struct message *m = &ex->response;
+    struct head *head = &m->head;
+
+    exchange_drop_section(ex);
+    while (head->section_count > head->section_sent && head->sections[head->section_count - 1].kind != SECTION_INTERIM)
+        head->field_count = head->sections[--head->section_count].first;
+    m->ready = head->section_count;
+    m->ready_fields = head->field_count;
+    pipe_consume(&m->pipe, m->pipe.size);
+    m->state = MESSAGE_HEAD;
+    m->has_length = false;
+    m->received = 0;
+    m->trailers = NULL;
+    ex->status = 0;
+}
+
 /* Content-Length of a final head, checked by the back's protocol library for form and count. */
 static void read_length(struct message *m, const struct section *section)
 {

@@ -47,7 +47,9 @@ static void civil(uint32_t days, unsigned *year, unsigned *month, unsigned *day)
 
 struct text forward_date(int64_t wall_s)
 {
-    static const char days[] = "ThuFriSatSunMonTueWed", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const char days[][4] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
+    static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     static char date[DATE_LEN + 1] = "Thu, 01 Jan 1970 00:00:00 GMT";
     static int64_t shown;
     uint32_t day, second;
@@ -59,9 +61,9 @@ struct text forward_date(int64_t wall_s)
     day = (uint32_t)(wall_s / 86400);
     second = (uint32_t)(wall_s % 86400);
     civil(day, &year, &month, &of_month);
-    memcpy(date, days + day % 7 * 3, 3);
+    memcpy(date, days[day % 7], 3);
     put_digits(date + 5, of_month, 2);
-    memcpy(date + 8, months + month * 3, 3);
+    memcpy(date + 8, months[month], 3);
     put_digits(date + 12, year, 4);
     put_digits(date + 17, second / 3600, 2);
     put_digits(date + 20, second / 60 % 60, 2);

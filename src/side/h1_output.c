@@ -211,6 +211,8 @@ static void advance_piece(struct h1_conn *c, const struct piece *piece, size_t n
     c->out.made = 0;
     switch ((enum h1_output)piece->from.state) {
     case H1_OUT_HEAD:
+        if (n > 0 && m->head.sections[m->head.section_sent].kind == SECTION_FINAL)
+            c->ex->begun = true;
         if (n == piece->len)
             m->head.section_sent++;
         else

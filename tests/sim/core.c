@@ -54,8 +54,7 @@ void core_start(const char *conf, const char *more)
 void core_run(uint32_t ms)
 {
     if (!sim_run(clients_done, NULL, ms))
-        sim_abort("not all clients were done within %u ms\n%.*s%.*s", ms, TEXT_ARG(sim_log("")),
-                  TEXT_ARG(sim_log("-")));
+        sim_violation("not all clients were done within %u ms", ms);
 }
 
 /* ---- the access log ---- */

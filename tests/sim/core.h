@@ -22,7 +22,7 @@ void core_start(const char *conf, const char *more);
 /* The same, but may fail: false, and nothing is left open. */
 bool core_try_start(const char *conf);
 
-/* Runs until all clients are done, at most `ms` of virtual time. Ends the program when they are not. */
+/* Runs until all clients are done; a violation when they are not within `ms` of virtual time. */
 void core_run(uint32_t ms);
 
 /* Stops the core and ends the world: checks that all pools are empty, that no handle is open, the access log's lines,

@@ -3,9 +3,12 @@
 
 #include "sim_origin.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 /* Passes in a row in which nothing changes and no time passes, before the core counts as spinning. */
 #define SPIN_LIMIT 200
@@ -163,10 +166,10 @@ void sim_violation(const char *format, ...)
     notes[at + 1] = '\0';
 }
 
-void sim_check(void)
+void sim_check_int(const char *file, int line, const char *what, long long is, long long should)
 {
-    if (note_count > 0)
-        sim_abort("%u broken invariants:", note_count);
+    if (is != should)
+        sim_violation("%s:%d: %s is %lld, not %lld", file, line, what, is, should);
 }
 
 unsigned sim_violations_expected(void)
@@ -331,7 +334,6 @@ void sim_end(void)
 {
     if (sim_open_handles() > 0)
         sim_violation("the core left %u handles open", sim_open_handles());
-    sim_check();
     while (blocks.next != &blocks)
         sim_free(blocks.next->bytes);
     peers = NULL;
@@ -340,4 +342,6 @@ void sim_end(void)
     sim_platform_reset();
     clients_reset();
     origins_reset();
+    if (note_count > 0)
+        fail_msg("[%s, seed %llu] %u findings:\n%s", description, (unsigned long long)sim.seed, note_count, notes);
 }

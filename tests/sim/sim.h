@@ -70,10 +70,13 @@ void sim_fail_nth(uint32_t n, enum sim_fault fault);
 /* Whether it has happened since sim_fail_nth. */
 bool sim_fault_fired(void);
 
-/* Notes that an invariant is broken: sim_end (or sim_check) ends the program with all notes. */
+/* Notes that an invariant is broken: sim_end lets the test fail with all notes. */
 void sim_violation(const char *format, ...) PRINTF_LIKE(1, 2);
-/* Ends the program now when there was a violation. */
-void sim_check(void);
+/* The same, when a condition does not hold or two numbers differ. For tests: unlike cmocka's asserts they let the
+   scenario go on to its end, so that the next one finds a clean world. */
+#define CHECK(condition) ((condition) ? (void)0 : sim_violation("%s:%d: %s", __FILE__, __LINE__, #condition))
+#define CHECK_INT(is, should) sim_check_int(__FILE__, __LINE__, #is, (long long)(is), (long long)(should))
+void sim_check_int(const char *file, int line, const char *what, long long is, long long should);
 /* How many there were; they are forgotten (for tests of the simulator itself). */
 unsigned sim_violations_expected(void);
 /* Ends the program: the world cannot go on. */

@@ -57,6 +57,12 @@ void core_run(uint32_t ms)
         sim_violation("not all clients were done within %u ms", ms);
 }
 
+void core_settle(void)
+{
+    sim.again_percent = 0;
+    sim_run(NULL, NULL, 300);
+}
+
 /* ---- the access log ---- */
 
 static bool next_line(struct text *rest, struct text *line)
@@ -145,7 +151,8 @@ static void check_lines(void)
         uint32_t id = line_id(line);
         struct text end = core_line_field(line, LINE_END);
 
-        if (end.len != 2 || core_line_field(line, LINE_FIELDS).ptr != NULL)
+        if (end.len != 2 || core_line_field(line, LINE_FIELDS).ptr != NULL ||
+            (text_eq(end, TEXT("--")) && core_line_field(line, LINE_WORD).ptr != NULL))
             sim_violation("a log line out of form: %.*s", TEXT_ARG(line));
         if (id != 0 && id < sizeof(seen) && seen[id]++ > 0)
             sim_violation("request %u has two lines in the log", id);
@@ -175,6 +182,7 @@ void core_end(void)
 
     sim_fail_nth(0, SIM_ERROR);
     arena_fail_nth(0);
+    sim.again_percent = 0;
     if (running && !server_stop())
         sim_violation("server_stop says that not all pools are empty");
     running = false;

@@ -25,6 +25,9 @@ bool core_try_start(const char *conf);
 /* Runs until all clients are done; a violation when they are not within `ms` of virtual time. */
 void core_run(uint32_t ms);
 
+/* Lets the log be written: from now on the world does not hesitate. */
+void core_settle(void);
+
 /* Stops the core and ends the world: checks that all pools are empty, that no handle is open, the access log's lines,
    and that no invariant was broken. */
 void core_end(void);
@@ -47,6 +50,7 @@ enum core_line_fields {
     LINE_NEW,
     LINE_RETRY,
     LINE_END,
+    LINE_WORD, /* when it did not end well */
     LINE_FIELDS,
 };
 unsigned core_line_count(void);

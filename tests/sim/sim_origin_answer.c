@@ -106,15 +106,17 @@ static ssize_t on_body(nghttp2_session *session, int32_t stream, uint8_t *buf, s
     return (ssize_t)n;
 }
 
-static void submit_interims(struct origin_stream *s)
+static void submit_interim(struct origin_stream *s, const nghttp2_nv *fields, size_t count)
 {
-    const nghttp2_nv early[] = {field(":status", "103"), field("link", "</style.css>; rel=preload")};
+    nghttp2_submit_headers(s->conn->session, NGHTTP2_FLAG_NONE, s->stream, NULL, fields, count, NULL);
+    sim_progress();
+}
+
+void stream_continue(struct origin_stream *s)
+{
     const nghttp2_nv go_on[] = {field(":status", "100")};
 
-    if (s->expects && !s->ended && !plan_has(&s->plan, 'w'))
-        nghttp2_submit_headers(s->conn->session, NGHTTP2_FLAG_NONE, s->stream, NULL, go_on, 1, NULL);
-    for (uint64_t i = 0; i < plan_get(&s->plan, 'i', 0); i++)
-        nghttp2_submit_headers(s->conn->session, NGHTTP2_FLAG_NONE, s->stream, NULL, early, ARRAY_SIZE(early), NULL);
+    submit_interim(s, go_on, ARRAY_SIZE(go_on));
 }
 
 static bool has_body(const struct origin_stream *s, uint64_t status)
@@ -162,11 +164,14 @@ static void answer(struct origin_stream *s)
 /* The request is there, or enough of it: what does the plan say? */
 void stream_begin(struct origin_stream *s)
 {
+    const nghttp2_nv early[] = {field(":status", "103"), field("link", "</style.css>; rel=preload")};
+
     s->state = STREAM_DELAY;
     s->at = sim_now() + plan_get(&s->plan, 'd', 0);
     if (plan_has(&s->plan, 'z'))
         s->at = SIM_NEVER;
-    submit_interims(s);
+    for (uint64_t i = 0; i < plan_get(&s->plan, 'i', 0); i++)
+        submit_interim(s, early, ARRAY_SIZE(early));
 }
 
 /* Body bytes of the request are taken at the plan's pace. */

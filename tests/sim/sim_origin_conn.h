@@ -76,6 +76,8 @@ void plan_read(struct plan *plan, struct text query);
 
 /* The request is there, or enough of it to answer: begins what the plan says. */
 void stream_begin(struct origin_stream *s);
+/* Sends 100 (Continue). */
+void stream_continue(struct origin_stream *s);
 void stream_rst(struct origin_stream *s, uint32_t code);
 
 /* Sets what nghttp2 calls. */

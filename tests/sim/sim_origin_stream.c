@@ -159,8 +159,10 @@ static void on_request_head(struct origin_stream *s)
         if (hard)
             return;
     }
-    if (plan_has(&s->plan, 'w') || s->expects)
+    if (plan_has(&s->plan, 'w'))
         stream_begin(s);
+    else if (s->expects)
+        stream_continue(s);
 }
 
 static void on_request_end(struct origin_stream *s)

@@ -45,7 +45,7 @@ static const struct shape {
     {{.query = "s=304&n=50"}, 304, 0, 0, false, false},
     {{.query = "s=500&n=10&d=30&b=20"}, 500, 10, 0, false, false},
     {{.query = "n=100&i=1"}, 200, 100, 1, false, false},
-    {{.query = "n=100&i=3&l=0"}, 200, 100, 3, false, false},
+    {{.query = "n=100&i=2&l=0"}, 200, 100, 2, false, false},
     {{.query = "n=100&h=3000"}, 200, 100, 0, false, false},
     {{.method = "HEAD", .query = "n=1000"}, 200, 0, 0, false, false},
     {{.method = "HEAD", .query = "l=0"}, 200, 0, 0, false, false},
@@ -61,7 +61,6 @@ static const struct shape {
     {{.framing = ASK_CHUNKED, .body = 500, .trailers = "X-Sum: 99\r\nX-More: yes\r\n"}, 200, 0, 0, false, false},
     {{.framing = ASK_LENGTH, .body = 3000, .expects = true, .query = "n=7"}, 200, 7, 1, false, false},
     {{.framing = ASK_CHUNKED, .body = 3000, .expects = true, .query = "n=7&i=1"}, 200, 7, 2, false, false},
-    {{.framing = ASK_LENGTH, .body = 3000, .query = "n=3000&w=1"}, 200, 3000, 0, false, false},
     {{.http10 = true, .query = "n=1000"}, 200, 1000, 0, false, true},
     {{.http10 = true, .query = "n=1000&l=0"}, 200, 1000, 0, false, true},
     {{.http10 = true, .query = "n=1000&l=0&t=1&i=1"}, 200, 1000, 0, false, true},
@@ -122,7 +121,7 @@ static void each_shape_in_each_world(void **state)
                 client_ask(c, &shape->ask);
             core_start(core_plain, NULL);
             core_run(600000);
-            sim_run(NULL, NULL, 200); /* the log is written */
+            core_settle();
             check_shape(origin, c, shape, 0);
             if (!shape->closes)
                 check_shape(origin, c, shape, 1);
@@ -147,7 +146,7 @@ static void pipelined(void **state)
                 client_ask(c, &shapes[s].ask);
         core_start(core_plain, "MaxKeepAliveRequests 0\n");
         core_run(3600000);
-        sim_run(NULL, NULL, 200);
+        core_settle();
         for (size_t s = 0; s < ARRAY_SIZE(shapes); s++)
             if (!shapes[s].closes)
                 check_shape(origin, c, &shapes[s], n++);

@@ -263,7 +263,7 @@ class Connection:
             self.h2.increment_flow_control_window(length)
             if request.window_held:
                 request.unacknowledged += length
-            elif event.stream_ended is None:
+            elif event.stream_ended is None and not self.stream_closed(request.stream_id):
                 self.h2.increment_flow_control_window(length, request.stream_id)
 
     def behave(self, request):

@@ -1,6 +1,7 @@
 """Processes, ports and waiting: conditions with a deadline, never a fixed sleep."""
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -95,13 +96,19 @@ class Process:
         wait_until(lambda: not self.running() or listening(port), f"{self.popen.args[0]} to listen on {port}")
         return self.running()
 
+    def wait(self, deadline=DEADLINE):
+        """True when the process ended in time. Told by the kernel: subprocess would look only now and then."""
+        if self.running():
+            descriptor = os.pidfd_open(self.pid)
+            select.select([descriptor], [], [], deadline)
+            os.close(descriptor)
+        return not self.running()
+
     def end(self, sign=signal.SIGTERM, deadline=DEADLINE):
         """Sends a signal and returns the exit status; a process that does not end is killed and fails the test."""
         if self.running():
             self.popen.send_signal(sign)
-            try:
-                self.popen.wait(deadline)
-            except subprocess.TimeoutExpired:
+            if not self.wait(deadline):
                 self.popen.kill()
                 self.popen.wait()
                 raise AssertionError(f"{self.popen.args[0]} did not end within {deadline} s:\n{self.text()[-2000:]}")

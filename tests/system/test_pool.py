@@ -409,7 +409,7 @@ def test_clean_stop_finishes_what_runs(make_culvert, peer):
     peer.gate.set()
     assert client.response().body == b"held"
     client.close()
-    proxy.process.popen.wait(20)
+    assert proxy.process.wait()
     assert proxy.log_line().status == 200
 
 

@@ -37,7 +37,7 @@ def demo(tmp_path):
     yield process
     if group(process.pid):
         os.killpg(process.pid, signal.SIGKILL)
-    process.popen.wait(20)
+    process.wait()
 
 
 def log_line(text):
@@ -56,6 +56,6 @@ def test_make_run(demo):
     backend = int(line.backend.rpartition(":")[2])
     assert line.local_port in connected_to(backend)
     os.killpg(demo.pid, signal.SIGINT)
-    demo.popen.wait(30)
+    assert demo.wait(30)
     wait_until(lambda: not group(demo.pid), f"all to end, there are {group(demo.pid)}")
     assert not listening(PORT) and not listening(backend)

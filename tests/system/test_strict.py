@@ -101,38 +101,43 @@ FRAMING = [
 ]
 
 
-def assert_refused(proxy, client, status, end="PR"):
-    """The answer, the close and the log line of a refusal."""
+def assert_answered(client, status):
+    """A refusal as the client sees it: the answer, and the close."""
     answer = client.response()
     wanted = status if isinstance(status, tuple) else (status,)
     assert answer.status in wanted
     assert answer.complete
     assert answer.get("connection", "").lower() == "close"
     assert client.rest() == b""
-    line = proxy.log_lines(1)[-1]
-    assert line.status == answer.status
-    assert line.end == end
+    return answer.status
+
+
+def assert_refused(proxy, client, status):
+    """A refused head: the answer, the close and the log line."""
+    answered = assert_answered(client, status)
+    assert_logged(proxy.log_line(), answered)
+
+
+def assert_logged(line, status):
+    assert (line.status, line.end) == (status, "PR")
     assert line.reason, line.text
-    return line
-
-
-@pytest.mark.parametrize("data,status", LINES + FIELDS + FRAMING)
-def test_refused_head(proxy, peer, client, data, status):
-    client.send(data)
-    line = assert_refused(proxy, client, status)
     assert (line.backend, line.local_port, line.backend_status, line.stream, line.reuse) == ("-", None, None, None, "-")
-    assert peer.requests == []
 
 
 @pytest.mark.parametrize("data,status", LINES + FIELDS + FRAMING)
-def test_refused_head_byte_by_byte(proxy, peer, client, data, status):
-    """The same in the smallest pieces, until the proxy has heard enough."""
-    for byte in data.encode("latin-1"):
-        try:
-            client.send(bytes([byte]))
-        except (BrokenPipeError, ConnectionResetError):
-            break
-    assert_refused(proxy, client, status)
+def test_refused_head(proxy, peer, data, status):
+    """At once, and in the smallest pieces until the proxy has heard enough: the same refusal."""
+    with proxy.client() as client:
+        client.send(data)
+        answered = assert_answered(client, status)
+    with proxy.client() as client:
+        for byte in data.encode("latin-1"):
+            client.send_what_goes(bytes([byte]))
+        assert assert_answered(client, status) == answered
+    whole, pieces = proxy.log_lines(2)
+    assert_logged(whole, answered)
+    assert_logged(pieces, answered)
+    assert whole.reason == pieces.reason
     assert peer.requests == []
 
 

@@ -99,7 +99,8 @@ void client_close(struct client *client, bool abort);
 /* For sim_run: all clients of this world are done. */
 bool clients_done(void *user);
 void clients_reset(void);
-/* Every request that was answered completely has a line in the log: logged[id] counts them. */
-void clients_check_logged(const uint8_t *logged, size_t count);
+/* Every request that was answered completely has a line in the log: logged[id] counts them; `others` are without an id,
+   of requests that did not come whole. */
+void clients_check_logged(const uint8_t *logged, size_t count, unsigned others);
 
 #endif

@@ -129,14 +129,13 @@ static bool bodiless(const struct response *response)
     return response->head_method || response->status == 204 || response->status == 304;
 }
 
-static uint64_t number_field(struct reader *r, const char *name, bool *there)
+/* A field that is a number. What an origin's garbage made of its own fields counts as not there. */
+static uint64_t number_field(const struct response *response, const char *name, bool *there)
 {
-    struct text value = response_field(&current(r)->head, name);
+    struct text value = response_field(&response->head, name);
     uint64_t number = 0;
 
-    *there = value.ptr != NULL;
-    if (*there && !text_to_u64(value, UINT64_MAX / 2, &number))
-        broken(r, "a field that should be a number");
+    *there = value.ptr != NULL && text_to_u64(value, UINT64_MAX / 2, &number);
     return number;
 }
 
@@ -146,14 +145,17 @@ static void begin_body(struct reader *r)
     struct response *response = current(r);
     struct text coding = response_field(&response->head, "transfer-encoding");
     bool there;
-    uint64_t id = number_field(r, "x-id", &response->from_origin);
+    uint64_t id = number_field(response, "x-id", &response->from_origin);
 
-    response->whole = number_field(r, "x-size", &there);
-    response->length = number_field(r, "content-length", &response->has_length);
+    response->length = number_field(response, "content-length", &response->has_length);
+    response->whole = number_field(response, "x-size", &there);
+    if (!response->has_length && response_field(&response->head, "content-length").ptr != NULL)
+        broken(r, "a Content-Length that is no number");
     response->chunked = coding.ptr != NULL;
     response->close = response->close || text_eq_nocase(response_field(&response->head, "connection"), TEXT("close"));
     if (response->chunked && (response->has_length || !text_eq(coding, TEXT("chunked"))))
         broken(r, "doubtful framing");
+    response->from_origin = response->from_origin && there;
     if (response->from_origin && id != response->id)
         broken(r, "the answer to another request");
     if (response_field(&response->head, "keep-alive").ptr != NULL ||

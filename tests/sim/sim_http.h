@@ -16,6 +16,7 @@ bool body_is(uint32_t id, uint64_t at, const uint8_t *buf, size_t len);
 struct response {
     uint32_t id;      /* of the request */
     bool head_method; /* it was a HEAD */
+    size_t asked_at;  /* bytes of the client's script up to the end of the request */
     unsigned status;  /* 0: no final head came */
     unsigned interims[INTERIMS];
     unsigned interim_count;

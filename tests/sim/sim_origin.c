@@ -63,7 +63,7 @@ void origin_conn_over(struct origin_conn *c, bool abort)
     if (c->link == NULL)
         return;
     for (unsigned i = 0; i < c->stream_count; i++)
-        origin_stream_lost(&c->streams[i]);
+        origin_stream_lost(c->streams[i]);
     link_close(c->link, PEER, abort);
     c->link = NULL;
     c->origin->open_conns--;

@@ -138,6 +138,9 @@ static void answer(struct origin_stream *s)
     snprintf(status, sizeof(status), "%llu", (unsigned long long)code);
     snprintf(id, sizeof(id), "%u", s->id);
     snprintf(size, sizeof(size), "%llu", (unsigned long long)(has_body(s, code) || s->head_only ? n : 0));
+    /* What is promised is what a client can know. */
+    if (plan_get(&s->plan, 'L', n) < n)
+        snprintf(size, sizeof(size), "%llu", (unsigned long long)plan_get(&s->plan, 'L', n));
     snprintf(length, sizeof(length), "%llu", (unsigned long long)plan_get(&s->plan, 'L', n));
     fields[count++] = field(":status", status);
     fields[count++] = field("x-id", id);
@@ -238,7 +241,7 @@ bool origin_streams_step(struct origin_conn *c)
     bool moved = false;
 
     for (unsigned i = 0; i < c->stream_count; i++)
-        moved = stream_step(&c->streams[i]) || moved;
+        moved = stream_step(c->streams[i]) || moved;
     if (c->close_due)
         origin_conn_over(c, false);
     return moved;
@@ -249,7 +252,7 @@ uint64_t origin_streams_wake(const struct origin_conn *c)
     uint64_t wake = SIM_NEVER;
 
     for (unsigned i = 0; i < c->stream_count; i++) {
-        const struct origin_stream *s = &c->streams[i];
+        const struct origin_stream *s = c->streams[i];
 
         if (s->state == STREAM_OVER)
             continue;

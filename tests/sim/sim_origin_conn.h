@@ -43,8 +43,6 @@ struct origin_stream {
     bool in_trailers;
 };
 
-#define ORIGIN_STREAMS 2048
-
 struct origin_conn {
     struct sim_peer peer; /* first */
     struct origin_conn *next;
@@ -65,7 +63,7 @@ struct origin_conn {
     unsigned open;     /* streams */
     bool close_due;    /* a plan asked for it */
     unsigned stream_count;
-    struct origin_stream streams[ORIGIN_STREAMS];
+    struct origin_stream **streams; /* stream_count of them, kept for the next when they are over */
 };
 
 void origin_conn_over(struct origin_conn *c, bool abort);

@@ -34,11 +34,12 @@ void origin_stream_lost(struct origin_stream *s)
 static struct origin_stream *stream_slot(struct origin_conn *c)
 {
     for (unsigned i = 0; i < c->stream_count; i++)
-        if (c->streams[i].state == STREAM_OVER && nghttp2_session_find_stream(c->session, c->streams[i].stream) == NULL)
-            return &c->streams[i];
-    if (c->stream_count == ORIGIN_STREAMS)
-        sim_abort("an origin is out of streams");
-    return &c->streams[c->stream_count++];
+        if (c->streams[i]->state == STREAM_OVER &&
+            nghttp2_session_find_stream(c->session, c->streams[i]->stream) == NULL)
+            return c->streams[i];
+    c->streams = sim_realloc(c->streams, (c->stream_count + 1) * sizeof(struct origin_stream *));
+    c->streams[c->stream_count] = sim_alloc(sizeof(struct origin_stream));
+    return c->streams[c->stream_count++];
 }
 
 static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *user)

@@ -1,9 +1,10 @@
 """The figures of the main job: a GiB each way in fixed memory, 10,000 requests on one backend connection."""
-import filecmp
+import signal
+import subprocess
 
 import pytest
 
-from procs import connected_to, curl, h2load, resident_kib
+from procs import connected_to, h2load, program, resident_kib, steady
 
 GIB = 1 << 30
 OPEN = ("LimitRequestBody 0", "MaxKeepAliveRequests 0")
@@ -34,40 +35,79 @@ def big_proxy(make_culvert, origin):
     return make_culvert(origin, *OPEN, release=True)
 
 
-def download(proxy, name, to):
-    curl(proxy.url(f"/{name}"), "-o", str(to), deadline=100)
+def stalled_download(proxy):
+    """A client that does not read: the response's body takes all the memory that it may."""
+    client = proxy.client(receive_buffer=65536)
+    client.send_head("GET", "/gib")
+    return client
 
 
-def upload(proxy, path, to, *options):
-    """Uploads a file; the origin sends it back."""
-    curl("-X", "POST", "-T", str(path), proxy.url("/echo"), "-o", str(to), "-H", "Expect:", *options, deadline=100)
+def stalled_upload(proxy):
+    """A client that sends until nobody takes anything."""
+    client = proxy.client()
+    client.send_head("POST", "/echo", [("Content-Length", GIB)])
+    client.socket.setblocking(False)
+    sent = 0
+
+    def push():
+        nonlocal sent
+        try:
+            while True:
+                sent += client.socket.send(bytes(65536))
+        except BlockingIOError:
+            return sent
+    steady(push, "the upload")
+    return client
 
 
-def test_gib_both_ways_in_fixed_memory(big_proxy, origin, files, tmp_path):
+def warm_up(proxy, origin, files):
+    """Touches all memory that the two bodies may ever need: both ends stall, then bodies flow."""
+    download(proxy, files / "1k")
+    one = stalled_download(proxy)
+    steady(lambda: resident_kib(proxy.pid), "the download")
+    origin.process.popen.send_signal(signal.SIGSTOP)
+    two = stalled_upload(proxy)
+    steady(lambda: resident_kib(proxy.pid), "the upload")
+    origin.process.popen.send_signal(signal.SIGCONT)
+    one.abort()
+    two.abort()
+    proxy.log_lines(3)
+    download(proxy, files / "warm")
+    upload(proxy, files / "warm")
+
+
+def compared(argv, path):
+    """Runs curl, whose output must be the file's bytes."""
+    with subprocess.Popen([program("curl"), "-sS", *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as curl:
+        same = subprocess.run([program("cmp"), "-", str(path)], stdin=curl.stdout, capture_output=True, text=True)
+        error = curl.stderr.read().decode()
+        assert curl.wait() == 0, error
+    assert same.returncode == 0, same.stdout + same.stderr
+
+
+def download(proxy, path):
+    compared([proxy.url(f"/{path.name}")], path)
+
+
+def upload(proxy, path, *options):
+    """The origin sends back what it got."""
+    compared(["-X", "POST", "-T", str(path), "-H", "Expect:", *options, proxy.url("/echo")], path)
+
+
+def test_gib_both_ways_in_fixed_memory(big_proxy, origin, files):
     """Downloaded and uploaded: the bytes are the same, and not one page was added after the warm-up."""
-    out = tmp_path / "out"
-    for _ in range(3):
-        download(big_proxy, "warm", out)
-        upload(big_proxy, files / "warm", out)
+    warm_up(big_proxy, origin, files)
     before = resident_kib(big_proxy.pid)
-    download(big_proxy, "gib", out)
-    assert filecmp.cmp(files / "gib", out, shallow=False)
+    download(big_proxy, files / "gib")
     assert resident_kib(big_proxy.pid) == before
-    upload(big_proxy, files / "gib", out)
-    assert filecmp.cmp(files / "gib", out, shallow=False)
+    upload(big_proxy, files / "gib")
     assert resident_kib(big_proxy.pid) == before
-    out.unlink()
     assert len(connected_to(origin.port)) == 1
-    lines = big_proxy.log_lines(8)
-    assert [(n.status, n.end) for n in lines] == [(200, "--")] * 8
-    assert [n.bytes for n in lines[6:]] == [GIB, GIB]
+    assert [(n.status, n.bytes, n.end) for n in big_proxy.log_lines(7)[5:]] == [(200, GIB, "--")] * 2
 
 
-def test_upload_of_unknown_length(big_proxy, files, tmp_path):
-    out = tmp_path / "out"
-    upload(big_proxy, files / "warm", out, "-H", "Transfer-Encoding: chunked")
-    assert filecmp.cmp(files / "warm", out, shallow=False)
-    out.unlink()
+def test_upload_of_unknown_length(big_proxy, files):
+    upload(big_proxy, files / "warm", "-H", "Transfer-Encoding: chunked")
 
 
 def test_ten_thousand_requests_from_64_connections(big_proxy, origin):

@@ -42,7 +42,7 @@ class Client:
     """One connection to the proxy."""
 
     def __init__(self, port, host="127.0.0.1", timeout=15, receive_buffer=None):
-        self.socket = socket.socket()
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)

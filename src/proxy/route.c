@@ -89,7 +89,7 @@ static size_t match(struct text prefix, struct text path, bool lenient)
     while (p < prefix.len && u < path.len) {
         int c = next_byte(prefix, &p, true, &border);
 
-        if (c != next_byte(path, &u, lenient, &slash) || border != slash)
+        if (c != next_byte(path, &u, lenient, &slash))
             return 0;
         if (border)
             p = skip_slashes(prefix, p, true);

@@ -212,6 +212,9 @@ static void test_sections(void **state)
     bad("<Location \"/x\">\n  nonsense\n  <Location /y>\n </Location>\nTimeout x\n</Location>\nTimeout y",
         "c:3: '<Location \\\"/x\\\">': sections are not supported: expected directives outside of them\n"
         "c:9: Timeout: 'y': expected a time from 1ms to 24 days: a number of seconds, or one with ms, s, min or h\n");
+    bad("<location /x>\n<Limit GET>\n</Location>\n</Limit>\n",
+        "c:3: '<location /x>': sections are not supported: expected directives outside of them\n"
+        "c:6: '</Limit>': expected no end: there is no such section\n");
     bad("</Location>", "c:3: '</Location>': expected no end: there is no such section\n");
     bad("<VirtualHost *:80>\nTimeout x",
         "c:3: '<VirtualHost *:80>': sections are not supported: expected directives outside of them\n");
@@ -848,6 +851,33 @@ static void test_text_capacity(void **state)
     assert_ptr_equal(strstr(strstr(messages, "CONFIG_CONF_TEXT") + 1, "CONFIG_CONF_TEXT"), NULL);
 }
 
+/* The last byte of the place for words is for a NUL. */
+static void test_text_end(void **state)
+{
+    static char first[CONFIG_CONF_FILE], second[CONFIG_CONF_FILE];
+    struct textbuf b;
+    size_t rest;
+
+    (void)state;
+    good(GOOD "CustomLog a\n");
+    textbuf_init(&b, first, sizeof(first));
+    textbuf_putz(&b, "CustomLog ");
+    while (b.len < CONFIG_CONF_TEXT / 2)
+        textbuf_putc(&b, 'x');
+    stub_set_file("first", textbuf_text(&b));
+    good(GOOD "Include first\n");
+    rest = sizeof(config.text) - config.text_used - sizeof("second");
+    for (unsigned over = 0; over < 2; over++) {
+        textbuf_init(&b, second, sizeof(second));
+        textbuf_putz(&b, "CustomLog ");
+        for (size_t i = 0; i < rest - 1 + over; i++)
+            textbuf_putc(&b, 'y');
+        stub_set_file("second", textbuf_text(&b));
+        assert_int_equal(parse(GOOD "Include first\nInclude second\n"), over == 0);
+        assert_int_equal(config.text_used, sizeof(config.text) - (over == 0 ? 0 : rest));
+    }
+}
+
 /* A configuration with everything, cut at each byte, and with each byte changed: never more than an error. */
 static void test_cut(void **state)
 {
@@ -879,35 +909,14 @@ static void test_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),
-        TEST(test_words),
-        TEST(test_word_errors),
-        TEST(test_nul),
-        TEST(test_unknown),
-        TEST(test_sections),
-        TEST(test_listen),
-        TEST(test_listen_errors),
-        TEST(test_capacities),
-        TEST(test_max_sum),
-        TEST(test_proxy_pass),
-        TEST(test_proxy_pass_errors),
-        TEST(test_resolve),
-        TEST(test_hidden),
-        TEST(test_times),
-        TEST(test_timeouts),
-        TEST(test_keepalive),
-        TEST(test_read_timeout),
-        TEST(test_limits),
-        TEST(test_forwarding),
-        TEST(test_reverse),
-        TEST(test_logs),
-        TEST(test_read),
-        TEST(test_include),
-        TEST(test_include_errors),
-        TEST(test_include_depth),
-        TEST(test_sizes),
-        TEST(test_text_capacity),
-        TEST(test_cut),
+        TEST(test_defaults),       TEST(test_words),         TEST(test_word_errors), TEST(test_nul),
+        TEST(test_unknown),        TEST(test_sections),      TEST(test_listen),      TEST(test_listen_errors),
+        TEST(test_capacities),     TEST(test_max_sum),       TEST(test_proxy_pass),  TEST(test_proxy_pass_errors),
+        TEST(test_resolve),        TEST(test_hidden),        TEST(test_times),       TEST(test_timeouts),
+        TEST(test_keepalive),      TEST(test_read_timeout),  TEST(test_limits),      TEST(test_forwarding),
+        TEST(test_reverse),        TEST(test_logs),          TEST(test_read),        TEST(test_include),
+        TEST(test_include_errors), TEST(test_include_depth), TEST(test_sizes),       TEST(test_text_capacity),
+        TEST(test_text_end),       TEST(test_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

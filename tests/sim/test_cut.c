@@ -141,6 +141,10 @@ static uint64_t cut_origin(uint64_t at, enum cut cut, const struct sim_options *
     for (size_t i = 0; i < ARRAY_SIZE(asks); i++) {
         const struct response *response = client_response(clients[i], 0);
 
+        /* A reset is the only way to tell an HTTP/1.0 client that the body was cut; it may destroy what it has not
+         * read. */
+        if (response->status == 0 && asks[i].http10 && clients[i]->end == CLIENT_RESET)
+            continue;
         CHECK(response->status == 200 || response->status == 502 || response->status == 503 || response->status == 504);
         CHECK(response->status == 200 || response->complete);
         if (at == CUT_NEVER)

@@ -157,9 +157,18 @@ static void conn_cut(struct origin_conn *c)
     sim_progress();
 }
 
+/* How many bytes may still go before this connection breaks off. Garbage comes behind a whole frame: within one, it
+   could pass for something. */
+static uint64_t left_to_send(const struct origin_conn *c)
+{
+    if (c->sent < c->cut_after)
+        return c->origin->cut == CUT_GARBAGE ? SIM_NEVER : c->cut_after - c->sent;
+    return c->origin->cut == CUT_GARBAGE ? c->out.len - c->out_sent : 0;
+}
+
 static bool conn_write(struct origin_conn *c)
 {
-    uint64_t left = c->cut_after - c->sent;
+    uint64_t left = left_to_send(c);
     size_t want;
     size_t n;
 

@@ -7,55 +7,78 @@ import pytest
 
 import culvert
 import logline
-from procs import Process, connected_to, curl, listening, program, wait_until
-
-PORT = 8080
+from procs import Process, connected_to, curl, free_port, listening, program, wait_until
 
 
-def group(pgid):
-    """The processes of a process group that are still alive."""
+def family(pid):
+    """A process and all its descendants."""
+    found = [pid]
+    for parent in found:
+        try:
+            with open(f"/proc/{parent}/task/{parent}/children") as f:
+                found += [int(child) for child in f.read().split()]
+        except OSError:
+            pass
+    return found
+
+
+def alive(pids):
+    """Those of the processes that still run (a zombie does not)."""
     found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in pids:
         try:
             with open(f"/proc/{pid}/stat") as f:
-                fields = f.read().rpartition(")")[2].split()
+                if f.read().rpartition(")")[2].split()[0] != "Z":
+                    found.append(pid)
         except OSError:
-            continue
-        if int(fields[2]) == pgid and fields[0] != "Z":
-            found.append(int(pid))
+            pass
     return found
+
+
+class Demo(Process):
+    """`make run` in a process group of its own, as a terminal starts it."""
+
+    def __init__(self, output):
+        self.port = free_port()
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+        super().__init__([program("make"), "-C", culvert.ROOT, "run", f"DEMO_PORT={self.port}"], output,
+                         start_new_session=True, env=environment)
+        self.family = []
+
+    def look(self):
+        """Remembers all processes of the demo."""
+        self.family = family(self.pid)
+
+    def interrupt(self):
+        """Ctrl-C: the terminal sends SIGINT to the whole foreground group."""
+        os.killpg(self.pid, signal.SIGINT)
 
 
 @pytest.fixture
 def demo(tmp_path):
-    """`make run` in a process group of its own, as a terminal starts it."""
-    if listening(PORT):
-        pytest.skip(f"port {PORT} is in use")
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-    process = Process([program("make"), "-C", culvert.ROOT, "run"], tmp_path / "run.out", start_new_session=True,
-                      env=environment)
+    process = Demo(tmp_path / "run.out")
     yield process
-    if group(process.pid):
-        os.killpg(process.pid, signal.SIGKILL)
+    for pid in alive(process.family or family(process.pid)):
+        os.kill(pid, signal.SIGKILL)
     process.wait()
 
 
 def log_line(text):
-    match = re.search(r'^.*?(\S+ h1 "GET / HTTP.*|127\.0\.0\.1 h1 "GET /" .*)$', text, re.M)
-    return match and logline.parse(match[1].strip())
+    match = re.search(r'^\S+ h1 "GET /" .*$', text, re.M)
+    return match and logline.parse(match[0])
 
 
 def test_make_run(demo):
-    wait_until(lambda: listening(PORT) or not demo.running(), "the demo to listen", 100)
+    wait_until(lambda: listening(demo.port) or not demo.running(), "the demo to listen", 100)
     assert demo.running(), demo.text()
-    assert "curl" in demo.text()
-    page = curl(f"http://127.0.0.1:{PORT}/")
-    assert "<html" in page.lower() or page.strip()
+    wait_until(lambda: f"curl -v http://127.0.0.1:{demo.port}/" in demo.text(), "what to type")
+    demo.look()
+    assert "html" in curl(f"http://127.0.0.1:{demo.port}/").lower()
     line = wait_until(lambda: log_line(demo.text()), "the log line")
     assert (line.status, line.backend_status, line.end) == (200, 200, "--")
-    backend = int(line.backend.rpartition(":")[2])
-    assert line.local_port in connected_to(backend)
-    os.killpg(demo.pid, signal.SIGINT)
-    assert demo.wait(30)
-    wait_until(lambda: not group(demo.pid), f"all to end, there are {group(demo.pid)}")
-    assert not listening(PORT) and not listening(backend)
+    origin = int(line.backend.rpartition(":")[2])
+    assert line.local_port in connected_to(origin)
+    demo.interrupt()
+    assert demo.wait()
+    wait_until(lambda: not alive(demo.family), lambda: f"all to end, there are {alive(demo.family)}")
+    assert not listening(demo.port) and not listening(origin)

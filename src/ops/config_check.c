@@ -61,14 +61,21 @@ static void warn_connections(struct conf_reader *reader)
 }
 
 /* Addresses that this build can connect to come first; the others are dropped. */
-static uint8_t usable(struct port_addr *addrs, unsigned count)
+static unsigned usable(struct port_addr *addrs, unsigned count)
 {
     unsigned kept = 0;
 
     for (unsigned i = 0; i < count; i++)
         if (addrs[i].family == PORT_IPV4 || IS_ENABLED(CONFIG_IPV6))
             addrs[kept++] = addrs[i];
-    return (uint8_t)kept;
+    return kept;
+}
+
+static unsigned look_up(struct backend_settings *settings)
+{
+    if (!IS_ENABLED(CONFIG_RESOLVE))
+        return 0;
+    return usable(settings->addrs, port_resolve(settings->host.ptr, settings->port, settings->addrs, BACKEND_ADDRS));
 }
 
 static void resolve(struct conf_reader *reader)
@@ -80,8 +87,7 @@ static void resolve(struct conf_reader *reader)
 
         if (settings->addr_count > 0)
             continue;
-        settings->addr_count =
-            usable(settings->addrs, port_resolve(settings->host.ptr, settings->port, settings->addrs, BACKEND_ADDRS));
+        settings->addr_count = (uint8_t)look_up(settings);
         if (settings->addr_count > 0)
             continue;
         reader->place = reader->backends[i];
@@ -105,6 +111,6 @@ void conf_check(struct conf_reader *reader)
     warn_connections(reader);
     warn_hidden(reader);
     /* Looking up may take long, so only for a configuration that is good otherwise. */
-    if (IS_ENABLED(CONFIG_RESOLVE) && reader->errors == 0)
+    if (reader->errors == 0)
         resolve(reader);
 }

@@ -67,6 +67,14 @@ void forward_line_begin(struct forward_line *line, const struct head *head, enum
     line->field = field;
 }
 
+/* Whether an element can be put behind a value. */
+static bool takes_element(enum field_id id, struct text value)
+{
+    if (IS_ENABLED(CONFIG_FORWARDED) && id == FIELD_FORWARDED)
+        return value.len > 0 && forwarded_closed(value);
+    return value.len > 0;
+}
+
 void forward_list_begin(struct forward_line *line, struct head *head, const struct section *section, enum field_id id,
                         bool seen)
 {
@@ -76,7 +84,7 @@ void forward_list_begin(struct forward_line *line, struct head *head, const stru
     for (struct field *f = first; f != NULL; f = head_find(head, section, id, f)) {
         struct text value = field_value_of(head, f);
 
-        if (value.len > 0 && (id != FIELD_FORWARDED || !IS_ENABLED(CONFIG_FORWARDED) || forwarded_closed(value))) {
+        if (takes_element(id, value)) {
             textbuf_put(&line->b, value);
             textbuf_put(&line->b, TEXT(", "));
         }

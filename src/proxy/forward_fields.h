@@ -49,6 +49,10 @@ bool forward_line_end(struct forward_line *line, struct head *head) MUST_USE;
 bool forward_via(struct head *head, const struct section *section, const struct forward_settings *settings,
                  struct text version, bool seen) MUST_USE;
 
+/* forward_map.c: gives a field of a response its mapped value, when it has one (ProxyPassReverse). False: it does not
+   fit. */
+bool forward_map(struct head *head, struct field *field, const struct forward_context *context) MUST_USE;
+
 /* forwarded.c: appends this hop's element of Forwarded (RFC 7239). */
 void forwarded_put(struct textbuf *b, const struct forward_context *context);
 /* Whether a Forwarded field's quoted strings are closed: otherwise what is put behind it would be swallowed. */

@@ -1,30 +1,6 @@
 /* Rewrites the sections of a response for the client. */
 #include "proxy/forward_fields.h"
 
-typedef bool map_fn(const struct forward_context *context, struct text value, struct textbuf *out);
-
-/* Gives a field its mapped value. False: it does not fit. */
-static bool map_field(struct head *head, struct field *field, const struct forward_context *context, map_fn *map)
-{
-    struct forward_line line;
-
-    forward_line_begin(&line, head, (enum field_id)field->id, field);
-    if (!map(context, field_value_of(head, field), &line.b))
-        return true;
-    return forward_line_end(&line, head);
-}
-
-static bool map_known(struct head *head, struct field *field, const struct forward_context *context)
-{
-    switch (field->id) {
-    case FIELD_LOCATION:
-    case FIELD_CONTENT_LOCATION: return map_field(head, field, context, reverse_map_location);
-    case FIELD_LINK: return map_field(head, field, context, reverse_map_link);
-    case FIELD_SET_COOKIE: return map_field(head, field, context, reverse_map_cookie);
-    default: return true;
-    }
-}
-
 bool forward_response(struct head *head, struct section *section, const struct forward_context *context, int64_t wall_s)
 {
     const struct forward_settings *settings = context->settings;
@@ -39,7 +15,7 @@ bool forward_response(struct head *head, struct section *section, const struct f
         f->dropped = (field_rules(f->id) & FIELD_HOP) != 0 || (f->id == FIELD_VIA && settings->via == VIA_BLOCK);
         if (f->id == FIELD_CONNECTION && !forward_nominate(&nominated, field_value_of(head, f)))
             return false;
-        if (IS_ENABLED(CONFIG_REVERSE_MAP) && settings->map_count > 0 && !map_known(head, f, context))
+        if (IS_ENABLED(CONFIG_REVERSE_MAP) && settings->map_count > 0 && !forward_map(head, f, context))
             return false;
     }
     forward_drop_nominated(head, section, &nominated);

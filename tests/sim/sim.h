@@ -24,6 +24,7 @@ struct sim_options {
     bool spurious;          /* polls report readiness that is not there now and then */
     bool reset_keeps;       /* bytes that arrived before a reset can still be read; else it takes them away */
     bool log_stuck;         /* sinks take nothing */
+    bool log_lossy;         /* lines may be missing in the log at the end */
 };
 
 /* Begins a world. NULL: seed 1, clock 0, roomy buffers, no latency. */

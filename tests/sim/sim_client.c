@@ -32,6 +32,7 @@ void client_close(struct client *client, bool abort)
     client->ended_at = sim_now();
     link_close(client->link, PEER, abort);
     client->link = NULL;
+    client->peer.wake_at = SIM_NEVER;
     reader_end(&client->reader, true);
 }
 
@@ -41,6 +42,7 @@ static bool client_connect(struct client *c)
         c->peer.wake_at = c->start_at;
         return false;
     }
+    c->peer.wake_at = SIM_NEVER;
     c->link = sim_connect(c->port);
     c->connected_at = sim_now();
     if (c->link == NULL)

@@ -245,8 +245,7 @@ static bool conn_step(struct sim_peer *peer)
         send_settings(c);
         moved = true;
     }
-    if (c->greeted)
-        moved = conn_read(c) || moved;
+    moved = conn_read(c) || moved;
     if (c->link != NULL && c->greeted)
         moved = origin_streams_step(c) || moved;
     if (c->link != NULL && c->greeted)

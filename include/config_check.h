@@ -10,6 +10,14 @@
 #error "CONFIG_BACKEND_CONNS is below CONFIG_BACKENDS: a backend would have no connection. Raise BACKEND_CONNS."
 #endif
 
+#if CONFIG_H2_CLIENTS > CONFIG_CLIENTS
+#error "CONFIG_H2_CLIENTS is above CONFIG_CLIENTS: they are some of them. Lower H2_CLIENTS."
+#endif
+
+#if CONFIG_H2_FRONT_OUTPUT > CONFIG_OUTPUT_SIZE
+#error "CONFIG_H2_FRONT_OUTPUT is above CONFIG_OUTPUT_SIZE, the one output buffer. Lower H2_FRONT_OUTPUT."
+#endif
+
 #if CONFIG_REQUEST_WINDOW % CONFIG_BODY_BLOCK != 0
 #error "CONFIG_REQUEST_WINDOW is not a multiple of CONFIG_BODY_BLOCK. Change one of them."
 #endif

@@ -17,11 +17,17 @@
 
 #define H2_CRUMBS 64
 
-struct h2_lease {
-    alignas(ARENA_ALIGN) uint8_t arena[H2_ARENA_SIZE];
-    uint8_t unsent[H2_UNSENT];
+struct h2_back_lease {
+    alignas(ARENA_ALIGN) uint8_t arena[H2_BACK_ARENA];
+    uint8_t unsent[H2_BACK_LEASE - H2_BACK_ARENA];
 };
-POOL(h2_lease, struct h2_lease, CONFIG_BACKEND_CONNS);
+POOL(h2_back_lease, struct h2_back_lease, CONFIG_BACKEND_CONNS);
+
+struct h2_front_lease {
+    alignas(ARENA_ALIGN) uint8_t arena[H2_FRONT_ARENA];
+    uint8_t unsent[H2_FRONT_LEASE - H2_FRONT_ARENA];
+};
+POOL(h2_front_lease, struct h2_front_lease, CONFIG_H2_CLIENTS);
 
 static alignas(ARENA_ALIGN) uint8_t shared_storage[H2_SHARED_ARENA];
 static struct arena *shared_arena;
@@ -66,6 +72,7 @@ static bool options_make(void)
     nghttp2_option_set_max_send_header_block_length(options, H2_HEAD_MOST);
     nghttp2_option_set_max_outbound_ack(options, H2_OUTBOUND_ACKS);
     nghttp2_option_set_max_settings(options, H2_SETTINGS_MOST);
+    nghttp2_option_set_builtin_recv_extension_type(options, NGHTTP2_PRIORITY_UPDATE); /* RFC 9218 */
     return true;
 }
 
@@ -100,16 +107,45 @@ nghttp2_session_callbacks *h2_session_callbacks(void)
 
 /* ---- life ---- */
 
+static struct h2_session h2_session_of(struct pool *pool, size_t arena_size, uint32_t output)
+{
+    struct h2_session s = {.pool = pool, .output = output, .lease = pool_take(pool)};
+
+    if (!s.lease)
+        return (struct h2_session){0};
+    s.arena = arena_init(s.lease, arena_size, "h2");
+    s.unsent = (uint8_t *)s.lease + arena_size;
+    return s;
+}
+
+static nghttp2_mem mem_of(struct arena *arena)
+{
+    return (nghttp2_mem){arena, mem_alloc, mem_free, mem_calloc, mem_realloc};
+}
+
 bool h2_session_open_client(struct h2_session *s, const nghttp2_session_callbacks *callbacks, void *user)
 {
-    nghttp2_mem mem = {NULL, mem_alloc, mem_free, mem_calloc, mem_realloc};
+    nghttp2_mem mem;
 
-    memset(s, 0, sizeof(*s));
-    s->lease = pool_take(&h2_lease_pool);
+    *s = h2_session_of(&h2_back_lease_pool, H2_BACK_ARENA, CONFIG_OUTPUT_SIZE);
     if (!s->lease)
         return false;
-    mem.mem_user_data = arena_init(s->lease->arena, sizeof(s->lease->arena), "h2");
+    mem = mem_of(s->arena);
     if (nghttp2_session_client_new3(&s->ng, callbacks, user, options, &mem) == 0)
+        return true;
+    h2_session_close(s);
+    return false;
+}
+
+bool h2_session_open_server(struct h2_session *s, const nghttp2_session_callbacks *callbacks, void *user)
+{
+    nghttp2_mem mem;
+
+    *s = h2_session_of(&h2_front_lease_pool, H2_FRONT_ARENA, CONFIG_H2_FRONT_OUTPUT);
+    if (!s->lease)
+        return false;
+    mem = mem_of(s->arena);
+    if (nghttp2_session_server_new3(&s->ng, callbacks, user, options, &mem) == 0)
         return true;
     h2_session_close(s);
     return false;
@@ -121,11 +157,8 @@ void h2_session_close(struct h2_session *s)
         return;
     if (IS_ENABLED(CONFIG_HEAP_GUARD) && s->ng)
         nghttp2_session_del(s->ng); /* the arena would do without: this lets tests find what was broken in it */
-    pool_give(&h2_lease_pool, s->lease);
-    s->lease = NULL;
-    s->ng = NULL;
-    s->unsent_at = 0;
-    s->unsent_end = 0;
+    pool_give(s->pool, s->lease);
+    *s = (struct h2_session){0};
 }
 
 /* ---- bytes ---- */
@@ -141,7 +174,7 @@ bool h2_session_feed(struct h2_session *s, const uint8_t *bytes, size_t len)
 
 bool h2_session_pull(struct h2_session *s, struct gather *g)
 {
-    while (g->total < CONFIG_OUTPUT_SIZE && gather_segments(g) > 1) {
+    while (g->total < s->output && gather_segments(g) > 1) {
         const uint8_t *frame;
         ssize_t n = nghttp2_session_mem_send(s->ng, &frame);
 
@@ -160,14 +193,14 @@ bool h2_session_pull(struct h2_session *s, struct gather *g)
 void h2_session_keep(struct h2_session *s, const struct gather *g, size_t taken)
 {
     s->unsent_at = 0;
-    s->unsent_end = (uint32_t)gather_rest(g, taken, s->lease->unsent, sizeof(s->lease->unsent));
+    s->unsent_end = (uint32_t)gather_rest(g, taken, s->unsent, s->output + H2_FRAME_MOST);
 }
 
 struct text h2_session_unsent(const struct h2_session *s)
 {
     if (s->unsent_at == s->unsent_end)
         return TEXT("");
-    return text_make(s->lease->unsent + s->unsent_at, s->unsent_end - s->unsent_at);
+    return text_make(s->unsent + s->unsent_at, s->unsent_end - s->unsent_at);
 }
 
 void h2_session_sent(struct h2_session *s, size_t n)
@@ -190,7 +223,7 @@ size_t h2_session_memory(const struct h2_session *s)
     struct arena_stats stats = {0};
 
     if (s->lease)
-        arena_stats((const struct arena *)(const void *)s->lease->arena, &stats);
+        arena_stats(s->arena, &stats);
     return stats.used;
 }
 
@@ -252,6 +285,18 @@ nghttp2_nv *h2_session_request_block(const struct head *head, size_t *count)
     block[2] = nv_of(TEXT(":authority"), head_text(head, head->authority));
     block[3] = nv_of(TEXT(":path"), head_text(head, head->path));
     *count = put_fields(4, head, &head->sections[0]);
+    return block;
+}
+
+nghttp2_nv *h2_session_response_block(const struct head *head, const struct section *section, size_t *count)
+{
+    static char status[4];
+    struct textbuf b;
+
+    textbuf_init(&b, status, sizeof(status));
+    textbuf_put_u64(&b, section->status);
+    block[0] = nv_of(TEXT(":status"), textbuf_text(&b));
+    *count = put_fields(1, head, section);
     return block;
 }
 

@@ -149,6 +149,23 @@ bool head_replace(struct head *head, struct field *field, struct text value)
     return head_store(head, value, &field->value);
 }
 
+bool head_extend_last(struct head *head, struct text separator, struct text more)
+{
+    struct field *f = &head->fields[head->field_count - 1];
+    size_t end = (size_t)f->value.at + f->value.len;
+    size_t len = separator.len + more.len;
+    char *at = head->text + end;
+
+    if (end + 2 != head->used || len > head->cap - head->used)
+        return false;
+    memcpy(at, separator.ptr, separator.len);
+    memcpy(at + separator.len, more.ptr, more.len);
+    memcpy(at + len, "\r\n", 2);
+    f->value.len = (uint16_t)(f->value.len + len);
+    head->used += (uint32_t)len;
+    return true;
+}
+
 struct field *head_find(struct head *head, const struct section *section, enum field_id id, const struct field *after)
 {
     struct field *end = &head->fields[section->first + section->count];

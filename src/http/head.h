@@ -107,6 +107,10 @@ bool head_add_span(struct head *head, struct span name, struct span value) MUST_
 /* Gives a field a new value (stored at the end). False when it does not fit; the field is then unchanged. */
 bool head_replace(struct head *head, struct field *field, struct text value) MUST_USE;
 
+/* Appends `separator` and `more` to the value of the last field, in place (cookie crumbs, RFC 9113 8.2.3). False (and
+   nothing changed) when something was stored behind it or the text is full. */
+bool head_extend_last(struct head *head, struct text separator, struct text more) MUST_USE;
+
 /* First field (not dropped) of a section with this id behind `after` (NULL: from the start), or NULL. */
 struct field *head_find(struct head *head, const struct section *section, enum field_id id, const struct field *after);
 

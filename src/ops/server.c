@@ -11,6 +11,7 @@
 #include "proxy/exchange.h"
 #include "side/h1_front.h"
 #include "side/h2_back.h"
+#include "side/h2_front.h"
 #include "side/reply.h"
 
 enum server_state {
@@ -101,7 +102,7 @@ bool server_start(const char *path, struct text content, config_report *report, 
     h1_front_init(&config.front);
     for (unsigned i = 0; i < config.backend_count; i++)
         backend_init(&config.backends[i], &h2_back_ops);
-    if (!h2_session_init() || !h2_back_init())
+    if (!h2_session_init() || !h2_back_init() || !h2_front_init(&config.front))
         fail(report, user, "nghttp2", "", "not enough memory in the shared arena");
     else if (open_logs(report, user) && open_listeners(report, user))
         return true;
@@ -117,6 +118,7 @@ void server_drain(void)
     log_notice("server", "draining: %u requests in progress", exchange_count());
     listener_close_all();
     h1_front_drain();
+    h2_front_drain();
     timer_set(&drain_timer, &drain_class, loop_now());
 }
 
@@ -178,6 +180,7 @@ bool server_stop(void)
     exchange_set_draining(true);
     listener_close_all();
     h1_front_stop();
+    h2_front_stop();
     for (unsigned i = 0; i < config.backend_count; i++)
         backend_retire(&config.backends[i], true);
     loop_pass(0);
@@ -186,6 +189,7 @@ bool server_stop(void)
     for (unsigned i = 0; i < config.backend_count; i++)
         backend_exit(&config.backends[i]);
     h1_front_exit();
+    h2_front_exit();
     h2_back_exit();
     h2_session_exit();
     empty = pools_empty();

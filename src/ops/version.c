@@ -18,7 +18,8 @@ static const struct share shares[] = {
     {"clients", CONFIG_CLIENTS, sizeof(struct h1_conn)},
     {"exchanges", CONFIG_EXCHANGES, sizeof(struct exchange)},
     {"backend connections", CONFIG_BACKEND_CONNS, sizeof(struct h2_back)},
-    {"h2 sessions", CONFIG_BACKEND_CONNS, H2_LEASE_SIZE},
+    {"backend h2 sessions", CONFIG_BACKEND_CONNS, H2_BACK_LEASE},
+    {"client h2 sessions", CONFIG_H2_CLIENTS, H2_FRONT_LEASE},
     {"body blocks, guaranteed", CONFIG_EXCHANGES,
      CONFIG_REQUEST_WINDOW + CONFIG_RESPONSE_WINDOW + 2 * CONFIG_BODY_BLOCK},
     {"body blocks, shared", CONFIG_BODY_BLOCKS_SHARED, CONFIG_BODY_BLOCK},
@@ -40,6 +41,7 @@ void version_print(const char *version)
 
     textbuf_init(&b, storage, sizeof(storage));
     textbuf_printf(&b, "culvert %s, libnghttp2 %s\noptions:", version, h2_session_library());
+    put_option(&b, "H2_FRONT", IS_ENABLED(CONFIG_H2_FRONT));
     put_option(&b, "IPV6", IS_ENABLED(CONFIG_IPV6));
     put_option(&b, "RESOLVE", IS_ENABLED(CONFIG_RESOLVE));
     put_option(&b, "REVERSE_MAP", IS_ENABLED(CONFIG_REVERSE_MAP));

@@ -181,6 +181,13 @@ void exchange_renew(struct exchange *ex, size_t rest_at, size_t rest_len)
     exchange_start(ex);
 }
 
+void exchange_discard(struct exchange *ex)
+{
+    ex->state = EXCHANGE_DONE;
+    side_leave(&ex->front);
+    loop_reclaim(&ex->reclaim);
+}
+
 void exchange_front_gone(struct exchange *ex, enum cause cause)
 {
     set_cause(ex, cause);
@@ -237,10 +244,10 @@ bool exchange_is_whole(const struct exchange *ex)
 
 void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed)
 {
-    timer_cancel(&ex->timer);
     side_leave(&ex->back);
     if (failed == CAUSE_NONE)
-        return;
+        return; /* the timer stays: the client must take the response in time */
+    timer_cancel(&ex->timer);
     if (unprocessed && exchange_is_whole(ex) && ex->retries < EXCHANGE_RETRIES && !draining) {
         ex->retries++;
         ex->retry_cause = failed;
@@ -254,14 +261,16 @@ void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed
 
 /* ---- time ---- */
 
-/* Whether the backend is who is waited for: it has all that the client sent, or does not take it, and it has window. */
-static bool backend_owes(const struct exchange *ex)
+/* Who has let the time run out: nothing moved, in either direction. */
+static enum cause late_cause(const struct exchange *ex)
 {
+    if (!ex->back.ops || ex->response.state == MESSAGE_END)
+        return CAUSE_CLIENT_STALLED; /* the response is complete, it only waits to be taken */
     if (ex->request.pipe.size > 0)
-        return true;
+        return CAUSE_BACKEND_TIMEOUT; /* the backend does not take the body */
     if (ex->state == EXCHANGE_BODY)
-        return ex->back.window > 0;
-    return ex->request.state == MESSAGE_END;
+        return ex->back.window > 0 ? CAUSE_BACKEND_TIMEOUT : CAUSE_CLIENT_STALLED;
+    return ex->request.state == MESSAGE_END ? CAUSE_BACKEND_TIMEOUT : CAUSE_CLIENT_TIMEOUT;
 }
 
 static void exchange_on_timer(struct timer *timer)
@@ -272,12 +281,7 @@ static void exchange_on_timer(struct timer *timer)
     case EXCHANGE_QUEUED: exchange_fail(ex, CAUSE_QUEUE_TIMEOUT); return;
     case EXCHANGE_CONNECTING: exchange_fail(ex, CAUSE_CONNECT_TIMEOUT); return;
     case EXCHANGE_WAITING:
-    case EXCHANGE_BODY:
-        if (backend_owes(ex))
-            exchange_fail(ex, CAUSE_BACKEND_TIMEOUT);
-        else
-            exchange_touch(ex);
-        return;
+    case EXCHANGE_BODY: exchange_fail(ex, late_cause(ex)); return;
     case EXCHANGE_READING:
     case EXCHANGE_DONE: return;
     }
@@ -285,6 +289,6 @@ static void exchange_on_timer(struct timer *timer)
 
 void exchange_touch(struct exchange *ex)
 {
-    if (ex->back.ops)
+    if (ex->state == EXCHANGE_WAITING || ex->state == EXCHANGE_BODY)
         timer_set(&ex->timer, &ex->route->backend->timeout_class, loop_now());
 }

@@ -40,12 +40,15 @@ struct side {
     struct list dirty;          /* on its connection's list of those with news */
     int32_t stream_id;          /* HTTP/2; 0: none */
     uint32_t claimed;           /* bytes of the pipe it drains that stand in the gather, not yet consumed */
-    uint32_t window;            /* bytes that the peer may still send: promised in the pipe */
-    bool deferred;              /* its data provider waits for bytes */
-    bool ended;                 /* it has taken (or sent) the end of the message that it drains */
-    bool reset;                 /* the peer sent RST_STREAM */
-    uint32_t batch;             /* number of the write that took its HEADERS; 0: not yet written */
-    enum cause cause;           /* why it will be reset, when this side found a fault */
+    int32_t window;   /* bytes that the peer may still send: promised in the pipe (below 0: it had sent more before it
+                         knew) */
+    bool deferred;    /* its data provider waits for bytes */
+    bool ended;       /* it has taken (or sent) the end of the message that it drains */
+    bool reset;       /* the peer sent RST_STREAM */
+    uint32_t batch;   /* number of the write that took its HEADERS; 0: not yet written */
+    enum cause cause; /* why it will be reset, when this side found a fault */
+    uint8_t refused;  /* enum h1_reason: why the request is answered by itself once its head is complete */
+    bool closed;      /* its stream is gone: nothing may be asked of it any more */
 };
 
 enum message_state {
@@ -150,6 +153,9 @@ void exchange_delivered(struct exchange *ex);
    request.head.text, which came behind the request, are moved to its start. Never from within a back's call. */
 void exchange_renew(struct exchange *ex, size_t rest_at, size_t rest_len);
 
+/* The front has no use for an exchange that saw no request: nothing is logged. */
+void exchange_discard(struct exchange *ex);
+
 /* The client is gone: the back is aborted, the line logged, the exchange reclaimed. The front forgets it. */
 void exchange_front_gone(struct exchange *ex, enum cause cause);
 
@@ -192,7 +198,7 @@ void exchange_pushed_end(struct exchange *ex, struct message *m, struct section 
 /* After n bytes were consumed from message m's pipe: tells its filler. */
 void exchange_drained(struct exchange *ex, struct message *m, size_t n);
 
-/* Starts the back's timer anew: a sign of life. */
+/* Starts the timer of a request that is with its backend anew: something moved. */
 void exchange_touch(struct exchange *ex);
 
 /* Whether the request could be sent again: nothing of its body has left, no response has begun. */

@@ -89,6 +89,12 @@ void h1_conn_close(struct h1_conn *c, bool abort);
 /* Sets what is waited for on the socket after something changed. */
 void h1_conn_update(struct h1_conn *c);
 
+/* Lets go of the socket, which the HTTP/2 front serves from now on: the slot is kept until h1_conn_release. Returns its
+ * handle. */
+port_handle h1_conn_hand_over(struct h1_conn *c);
+/* Gives the slot back at the end of this pass. */
+void h1_conn_release(struct h1_conn *c);
+
 /* ---- h1_input.c ---- */
 
 /* Reads once and serves what came. */

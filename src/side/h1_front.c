@@ -111,6 +111,23 @@ void h1_conn_close(struct h1_conn *c, bool abort)
     loop_reclaim(&c->reclaim);
 }
 
+port_handle h1_conn_hand_over(struct h1_conn *c)
+{
+    port_handle handle = c->conn.handle;
+
+    c->conn.handle = PORT_NO_HANDLE;
+    c->input = H1_CLOSED;
+    timer_cancel(&c->read_timer);
+    loop_unmark(&c->task);
+    list_remove(&c->node);
+    return handle;
+}
+
+void h1_conn_release(struct h1_conn *c)
+{
+    loop_reclaim(&c->reclaim);
+}
+
 void h1_conn_lose(struct h1_conn *c, enum cause cause)
 {
     struct exchange *ex = c->ex;

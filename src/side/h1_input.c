@@ -1,6 +1,7 @@
 /* What clients send: heads, bodies, trailers, and what comes behind a request. */
 #include "base/log.h"
 #include "side/h1_conn.h"
+#include "side/h2_front.h"
 
 #include <string.h>
 
@@ -302,6 +303,32 @@ bool h1_input_wanted(const struct h1_conn *c)
     return false;
 }
 
+/* The connection begins with HTTP/2's preface: the other front serves it. */
+static void hand_over(struct h1_conn *c, const uint8_t *bytes, size_t n)
+{
+    port_handle handle = h1_conn_hand_over(c);
+
+    h2_front_take_over(c, handle, &c->peer, c->local, bytes, n);
+}
+
+/* The first bytes came one by one, so an exchange was opened for them. */
+static void hand_over_late(struct h1_conn *c)
+{
+    struct exchange *ex = c->ex;
+    size_t n = ex->request.head.used;
+
+    memcpy(conn_input(), ex->request.head.text, n);
+    c->ex = NULL;
+    exchange_discard(ex);
+    hand_over(c, conn_input(), n);
+}
+
+/* Whether the connection has just begun, and with HTTP/2. */
+static bool is_preface(const struct h1_conn *c, const void *bytes, size_t n)
+{
+    return c->requests == 0 && h2_front_is_preface(bytes, n);
+}
+
 /* n bytes came (into buf). */
 static void take(struct h1_conn *c, const uint8_t *buf, size_t n)
 {
@@ -311,7 +338,10 @@ static void take(struct h1_conn *c, const uint8_t *buf, size_t n)
     switch ((enum h1_input)c->input) {
     case H1_HEAD:
         head->used += (uint32_t)n;
-        take_head(c);
+        if (is_preface(c, head->text, head->used))
+            hand_over_late(c);
+        else
+            take_head(c);
         return;
     case H1_BODY:
         take_body(c, buf, n);
@@ -334,6 +364,10 @@ static void take(struct h1_conn *c, const uint8_t *buf, size_t n)
 /* The first bytes of a request. */
 static void take_first(struct h1_conn *c, const uint8_t *buf, size_t n)
 {
+    if (is_preface(c, buf, n)) {
+        hand_over(c, buf, n);
+        return;
+    }
     c->ex = exchange_open(&h1_front_ops, c, &c->peer, c->local);
     if (!c->ex) {
         answer_no_room(c);

@@ -16,6 +16,7 @@ struct claim {
     uint32_t len;
 };
 static struct gather *gathering;
+static uint32_t gathering_most; /* bytes */
 static struct claim claims[PORT_IOV_MAX];
 static unsigned claim_count;
 
@@ -34,9 +35,9 @@ static struct h2_stream find_stream(nghttp2_session *ng, int32_t stream_id, cons
 static size_t room_for_data(void)
 {
     if (gather_room(gathering) < H2_FRAME_HEADER || gather_segments(gathering) < 3 || claim_count == PORT_IOV_MAX ||
-        gathering->total >= CONFIG_OUTPUT_SIZE)
+        gathering->total >= gathering_most)
         return 0;
-    return CONFIG_OUTPUT_SIZE - gathering->total;
+    return gathering_most - gathering->total;
 }
 
 static int submit_trailers(nghttp2_session *ng, int32_t stream_id, const struct message *m)
@@ -136,9 +137,9 @@ void h2_io_resume(nghttp2_session *ng, struct side *side)
 
 bool h2_io_receive(struct h2_stream stream, const uint8_t *bytes, size_t len)
 {
-    if (len > stream.side->window || len > pipe_space(&stream.in->pipe))
+    if (len > pipe_space(&stream.in->pipe)) /* the window itself is watched by nghttp2 */
         return false;
-    stream.side->window -= (uint32_t)len;
+    stream.side->window -= (int32_t)len;
     pipe_write(&stream.in->pipe, bytes, len);
     exchange_pushed(stream.ex, stream.in, len);
     return true;
@@ -147,7 +148,7 @@ bool h2_io_receive(struct h2_stream stream, const uint8_t *bytes, size_t len)
 /* Bytes that the pipe can hold and nobody was promised. */
 static uint32_t unpromised(struct h2_stream stream)
 {
-    return stream.in->pipe.limit - stream.in->pipe.size - stream.side->window;
+    return (uint32_t)((int32_t)(stream.in->pipe.limit - stream.in->pipe.size) - stream.side->window);
 }
 
 /* Whether the peer can send all that is to come with the window that it has. */
@@ -155,7 +156,7 @@ static bool window_suffices(struct h2_stream stream)
 {
     const struct message *m = stream.in;
 
-    return m->state == MESSAGE_END || (m->has_length && m->length - m->received <= stream.side->window);
+    return m->state == MESSAGE_END || (m->has_length && (int64_t)(m->length - m->received) <= stream.side->window);
 }
 
 bool h2_io_space(struct h2_stream stream)
@@ -169,7 +170,7 @@ static void adjust_limit(struct h2_stream stream)
     struct pipe *pipe = &stream.in->pipe;
 
     if (pipe_short())
-        pipe_give_back(pipe, pipe->limit, pipe->size + stream.side->window);
+        pipe_give_back(pipe, pipe->limit, pipe->size + (uint32_t)stream.side->window);
     else if (stream.in->received >= pipe->limit && pipe->size <= pipe->limit / 2)
         pipe_borrow(pipe, pipe->limit);
 }
@@ -184,7 +185,7 @@ void h2_io_grant(nghttp2_session *ng, struct h2_stream stream)
     more = unpromised(stream);
     if (more == 0 || nghttp2_submit_window_update(ng, NGHTTP2_FLAG_NONE, stream.side->stream_id, (int32_t)more) != 0)
         return;
-    stream.side->window += more;
+    stream.side->window += (int32_t)more;
 }
 
 /* ---- the write ---- */
@@ -217,6 +218,7 @@ static enum port_result write_frames(struct h2_session *s, struct conn *conn)
     bool pulled;
 
     gathering = gather_begin();
+    gathering_most = s->output;
     pulled = h2_session_pull(s, gathering);
     if (!pulled)
         result = PORT_ERROR;

@@ -1,0 +1,414 @@
+/* HTTP/2 clients' connections: taken over, served, timed, closed. */
+#include "side/h2_front.h"
+
+#include "base/log.h"
+#include "base/pool.h"
+#include "side/h1_conn.h"
+#include "side/h2_front_conn.h"
+
+#include <string.h>
+
+/* The preface (RFC 9113 3.4). */
+#define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+POOL(h2_client, struct h2_front, CONFIG_H2_CLIENTS);
+
+static struct list clients = LIST_INIT(clients);
+static const struct front_settings *settings;
+
+static struct timer_class idle_class;
+static struct timer_class head_class;
+static struct timer_class write_class;
+
+static void h2_front_on_ready(struct watch *watch, unsigned ready);
+static void h2_front_on_run(struct task *task);
+static void h2_front_on_timer(struct timer *timer);
+
+const struct front_settings *h2_front_settings(void)
+{
+    return settings;
+}
+
+bool h2_front_is_preface(const uint8_t *bytes, size_t n)
+{
+    return n >= 4 && memcmp(bytes, PREFACE, min_size(n, sizeof(PREFACE) - 1)) == 0;
+}
+
+/* ---- closing ---- */
+
+static void on_reclaim(struct task *task)
+{
+    struct h2_front *c = container_of(task, struct h2_front, reclaim);
+
+    h1_conn_release(c->slot);
+    pool_give(&h2_client_pool, c);
+}
+
+/* An exchange whose stream has closed: delivered, or left by the client. */
+static void end_exchange(struct exchange *ex)
+{
+    if (ex->front.ended && ex->response.pipe.size == 0) {
+        exchange_delivered(ex);
+        return;
+    }
+    if (ex->front.cause == CAUSE_BAD_REQUEST && !ex->word)
+        ex->word = "malformed";
+    exchange_front_gone(ex, ex->front.cause != CAUSE_NONE ? ex->front.cause : CAUSE_CLIENT_CLOSED);
+}
+
+static void end_done(struct h2_front *c)
+{
+    struct list *node;
+
+    while ((node = list_pop_front(&c->done)) != NULL)
+        end_exchange(container_of(node, struct exchange, front.dirty));
+}
+
+static void lose(struct h2_front *c, enum cause cause)
+{
+    struct list *node;
+
+    if (c->closed)
+        return;
+    c->closed = true;
+    conn_close(&c->conn, cause != CAUSE_CLIENT_CLOSED && cause != CAUSE_NONE);
+    timer_cancel(&c->timer);
+    loop_unmark(&c->task);
+    end_done(c);
+    while ((node = list_pop_front(&c->streams)) != NULL)
+        exchange_front_gone(container_of(node, struct exchange, front.node),
+                            cause == CAUSE_NONE ? CAUSE_CLIENT_CLOSED : cause);
+    h2_session_close(&c->h2);
+    list_remove(&c->node);
+    loop_reclaim(&c->reclaim);
+}
+
+void h2_front_stream_done(struct h2_front *c, struct exchange *ex)
+{
+    list_remove(&ex->front.node);
+    list_remove(&ex->front.dirty);
+    if (ex->state == EXCHANGE_READING && ex->front.cause == CAUSE_NONE && !ex->front.ended)
+        ex->front.cause = CAUSE_BAD_REQUEST; /* nghttp2 found it malformed */
+    ex->front.closed = true;
+    list_push_back(&c->done, &ex->front.dirty);
+    loop_mark(&c->task);
+}
+
+/* ---- goodbye ---- */
+
+void h2_front_warn(struct h2_front *c)
+{
+    if (c->end != H2_CLIENT_SERVES)
+        return;
+    c->end = H2_CLIENT_WARNED;
+    if (nghttp2_submit_shutdown_notice(c->h2.ng) != 0 || nghttp2_submit_ping(c->h2.ng, NGHTTP2_FLAG_NONE, NULL) != 0)
+        h2_front_leave(c);
+    loop_mark(&c->task);
+}
+
+void h2_front_leave(struct h2_front *c)
+{
+    if (c->end == H2_CLIENT_LEAVES)
+        return;
+    c->end = H2_CLIENT_LEAVES;
+    (void)nghttp2_submit_goaway(c->h2.ng, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(c->h2.ng),
+                                NGHTTP2_NO_ERROR, NULL, 0);
+    loop_mark(&c->task);
+}
+
+/* ---- time ---- */
+
+static void h2_front_on_timer(struct timer *timer)
+{
+    struct h2_front *c = container_of(timer, struct h2_front, timer);
+
+    switch (c->wait) {
+    case H2_CLIENT_IDLE:
+        c->wait = H2_CLIENT_NOTHING;
+        if (c->end == H2_CLIENT_SERVES)
+            h2_front_leave(c); /* without streams nothing can be on its way that a second step would save */
+        else
+            lose(c, CAUSE_NONE);
+        return;
+    case H2_CLIENT_HEAD:
+        log_info("h2_front", "a header block is too slow");
+        lose(c, CAUSE_CLIENT_TIMEOUT);
+        return;
+    case H2_CLIENT_WRITE: lose(c, CAUSE_CLIENT_STALLED); return;
+    case H2_CLIENT_NOTHING: return;
+    }
+}
+
+/* Sets the timer for what is waited for now. */
+static void set_wait(struct h2_front *c)
+{
+    enum h2_front_wait wait = H2_CLIENT_NOTHING;
+    struct timer_class *class = NULL;
+
+    if (c->blocked) {
+        wait = H2_CLIENT_WRITE;
+        class = &write_class;
+    } else if (c->block != 0 || (c->requests == 0 && !c->settled)) {
+        wait = H2_CLIENT_HEAD;
+        class = &head_class;
+    } else if (c->open == 0) {
+        wait = H2_CLIENT_IDLE;
+        class = &idle_class;
+    }
+    if (wait == c->wait)
+        return;
+    c->wait = wait;
+    if (class)
+        timer_set(&c->timer, class, loop_now());
+    else
+        timer_cancel(&c->timer);
+}
+
+/* ---- reading ---- */
+
+/* How much may be read now. A client that has not acknowledged our SETTINGS may send 65,535 bytes on each stream
+   (RFC 9113 6.9.2): until then no more is read than every stream's pipe has room for. */
+static size_t room_for_read(const struct h2_front *c)
+{
+    size_t room = CONFIG_INPUT_SIZE;
+
+    if (c->settled)
+        return room;
+    room = min_size(room, CONFIG_REQUEST_WINDOW);
+    LIST_EACH (node, &c->streams) {
+        const struct exchange *ex = container_of(node, struct exchange, front.node);
+
+        if (ex->request.state == MESSAGE_BODY && ex->back.ops)
+            room = min_size(room, pipe_space(&ex->request.pipe));
+    }
+    return room;
+}
+
+static void feed(struct h2_front *c, const uint8_t *bytes, size_t n)
+{
+    if (h2_session_feed(&c->h2, bytes, n))
+        loop_mark(&c->task);
+    else
+        lose(c, CAUSE_BAD_REQUEST);
+}
+
+static void on_readable(struct h2_front *c)
+{
+    size_t room = room_for_read(c);
+    enum port_result result;
+    size_t n;
+
+    if (room == 0) {
+        loop_mark(&c->task); /* it pauses */
+        return;
+    }
+    result = conn_read(&c->conn, conn_input(), room, &n);
+    if (result == PORT_OK)
+        feed(c, conn_input(), n);
+    else if (result != PORT_AGAIN)
+        lose(c, CAUSE_CLIENT_CLOSED);
+}
+
+static void h2_front_on_ready(struct watch *watch, unsigned ready)
+{
+    struct h2_front *c = container_of(watch, struct h2_front, conn.watch);
+
+    if (ready & (PORT_READABLE | PORT_BROKEN))
+        on_readable(c);
+    if ((ready & PORT_WRITABLE) && !c->closed) {
+        if (c->wait == H2_CLIENT_WRITE)
+            c->wait = H2_CLIENT_NOTHING; /* it takes bytes again: its time starts anew */
+        loop_mark(&c->task);
+    }
+}
+
+/* ---- the run ---- */
+
+/* Serves exchanges with news, until the arena should be relieved of heads by a write. False: no memory. */
+static bool serve_news(struct h2_front *c)
+{
+    while (!list_empty(&c->news) && c->pending < CONFIG_H2_FRONT_ARENA_BASE / 4) {
+        struct exchange *ex = container_of(list_pop_front(&c->news), struct exchange, front.dirty);
+
+        if (!h2_front_submit(c, ex))
+            return false;
+        if (ex->response.pipe.size > ex->front.claimed || ex->response.state == MESSAGE_END)
+            h2_io_resume(c->h2.ng, &ex->front);
+        h2_io_grant(c->h2.ng, h2_front_stream(ex));
+    }
+    return true;
+}
+
+static void update(struct h2_front *c)
+{
+    unsigned interest = c->blocked ? PORT_WRITABLE : 0;
+
+    if (room_for_read(c) > 0 &&
+        !c->blocked) /* who takes nothing is not heard: its requests would only queue up answers */
+        interest |= PORT_READABLE;
+    conn_interest(&c->conn, interest);
+    set_wait(c);
+}
+
+static void h2_front_on_run(struct task *task)
+{
+    struct h2_front *c = container_of(task, struct h2_front, task);
+    enum port_result result;
+    bool more = false;
+
+    if (c->closed)
+        return;
+    if (!serve_news(c)) {
+        lose(c, CAUSE_NO_ROOM);
+        return;
+    }
+    result = h2_io_write(&c->h2, &c->conn, &c->batch, &more);
+    end_done(c);
+    if (result == PORT_ERROR || h2_session_over(&c->h2)) {
+        lose(c, result == PORT_ERROR ? CAUSE_CLIENT_CLOSED : CAUSE_NONE);
+        return;
+    }
+    c->blocked = result == PORT_AGAIN;
+    if (!c->blocked)
+        c->pending = 0;
+    if ((more || !list_empty(&c->news)) && !c->blocked)
+        loop_mark(&c->task);
+    if (c->end == H2_CLIENT_LEAVES && c->open == 0 && !h2_session_wants_write(&c->h2)) {
+        lose(c, CAUSE_NONE);
+        return;
+    }
+    update(c);
+}
+
+/* ---- what exchanges ask ---- */
+
+static void note_news(struct exchange *ex)
+{
+    struct h2_front *c = ex->front.self;
+
+    if (ex->front.closed)
+        return;
+    if (!list_linked(&ex->front.dirty))
+        list_push_back(&c->news, &ex->front.dirty);
+    loop_mark(&c->task);
+}
+
+static void op_data(struct exchange *ex)
+{
+    if (ex->front.deferred || !ex->begun)
+        note_news(ex);
+}
+
+static void op_space(struct exchange *ex, size_t n)
+{
+    struct h2_front *c = ex->front.self;
+
+    (void)n;
+    if (h2_io_space(h2_front_stream(ex)))
+        note_news(ex);
+    else if (!c->settled)
+        loop_mark(&c->task); /* reading may have paused */
+}
+
+/* The response is cut: the stream is reset (RFC 9113 8.1: never a clean end). */
+static void op_abort(struct exchange *ex, enum cause cause)
+{
+    struct h2_front *c = ex->front.self;
+
+    list_remove(&ex->front.node);
+    list_remove(&ex->front.dirty);
+    if (ex->front.closed)
+        return;
+    (void)nghttp2_session_set_stream_user_data(c->h2.ng, ex->front.stream_id, NULL);
+    (void)nghttp2_submit_rst_stream(c->h2.ng, NGHTTP2_FLAG_NONE, ex->front.stream_id,
+                                    cause == CAUSE_CLIENT_STALLED ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+    loop_mark(&c->task);
+}
+
+const struct side_ops h2_front_ops = {note_news, op_data, op_space, op_abort};
+
+/* ---- taking over ---- */
+
+/* No session is free: SETTINGS, as a server must begin with, and GOAWAY(ENHANCE_YOUR_CALM) with last stream 0 (RFC
+   9113 6.8), so that the client may retry everything elsewhere or later. */
+static void refuse(struct conn *conn)
+{
+    static const uint8_t frames[] = {0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 11};
+    struct gather *g = gather_begin();
+    size_t n;
+
+    log_warn("h2_front", "no HTTP/2 session is free");
+    if (gather_put(g, frames, sizeof(frames)))
+        (void)conn_write(conn, g, &n); /* the connection ends in any case */
+    conn_close(conn, false);
+}
+
+static void init(struct h2_front *c, struct h1_conn *slot, const struct port_addr *peer, const struct port_addr *local)
+{
+    memset(c, 0, sizeof(*c));
+    list_init(&c->streams);
+    list_init(&c->news);
+    list_init(&c->done);
+    c->slot = slot;
+    c->peer = *peer;
+    c->local = local;
+    c->wait = H2_CLIENT_NOTHING;
+    task_init(&c->task, TASK_FRONT, h2_front_on_run);
+    task_init(&c->reclaim, TASK_FRONT, on_reclaim);
+    timer_init(&c->timer, h2_front_on_timer);
+    h2_calm_init(c);
+}
+
+void h2_front_take_over(struct h1_conn *slot, port_handle handle, const struct port_addr *peer,
+                        const struct port_addr *local, const uint8_t *bytes, size_t n)
+{
+    struct h2_front *c = pool_take(&h2_client_pool);
+    struct conn refused;
+
+    if (!c) {
+        conn_open(&refused, handle, h2_front_on_ready);
+        refuse(&refused);
+        h1_conn_release(slot);
+        return;
+    }
+    init(c, slot, peer, local);
+    list_push_back(&clients, &c->node);
+    conn_open(&c->conn, handle, h2_front_on_ready);
+    if (!h2_session_open_server(&c->h2, h2_front_callbacks, c) || !h2_front_submit_settings(c->h2.ng)) {
+        refuse(&c->conn);
+        lose(c, CAUSE_NONE);
+        return;
+    }
+    loop_mark(&c->task);
+    feed(c, bytes, n);
+}
+
+/* ---- the whole front ---- */
+
+bool h2_front_init(const struct front_settings *s)
+{
+    settings = s;
+    timer_class_init(&idle_class, "h2-idle", s->keepalive_ms);
+    timer_class_init(&head_class, "h2-head", s->head.initial_ms);
+    timer_class_init(&write_class, "h2-write", s->timeout_ms);
+    return h2_front_callbacks_init();
+}
+
+void h2_front_exit(void)
+{
+    timer_class_remove(&idle_class);
+    timer_class_remove(&head_class);
+    timer_class_remove(&write_class);
+}
+
+void h2_front_drain(void)
+{
+    LIST_EACH (node, &clients)
+        h2_front_warn(container_of(node, struct h2_front, node));
+}
+
+void h2_front_stop(void)
+{
+    LIST_EACH_SAFE (node, &clients)
+        lose(container_of(node, struct h2_front, node), CAUSE_STOPPED);
+}

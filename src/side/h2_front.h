@@ -1,0 +1,73 @@
+/* The HTTP/2 front: clients that speak HTTP/2 with prior knowledge. It takes a connection over from the HTTP/1.1 front,
+ * where every connection begins, when its first bytes are the preface. */
+#ifndef CULVERT_SIDE_H2_FRONT_H
+#define CULVERT_SIDE_H2_FRONT_H
+
+#include "http/h1.h"
+#include "net/conn.h"
+#include "side/front.h"
+
+/* A client's slot, which the HTTP/1.1 front keeps for as long as the HTTP/2 front serves it. */
+struct h1_conn;
+
+#if IS_ENABLED(CONFIG_H2_FRONT)
+
+/* Prepares callbacks and timers. False: the shared arena is too small (a bug). After h2_session_init. */
+bool h2_front_init(const struct front_settings *settings);
+void h2_front_exit(void);
+
+/* Whether the first n > 0 bytes of a connection are those of the client preface (RFC 9113 3.4), as far as they go. At
+   least 4 are needed to say so: no method begins with "PRI ". */
+bool h2_front_is_preface(const uint8_t *bytes, size_t n);
+
+/* Serves the connection from now on: h1_conn_hand_over was called, `bytes` are its first. Gives the slot back
+ * (h1_conn_release) when it ends. */
+void h2_front_take_over(struct h1_conn *slot, port_handle handle, const struct port_addr *peer,
+                        const struct port_addr *local, const uint8_t *bytes, size_t n);
+
+/* Begins to drain: GOAWAY, streams finish. */
+void h2_front_drain(void);
+/* Closes all connections now. */
+void h2_front_stop(void);
+
+#else
+
+static inline bool h2_front_init(const struct front_settings *settings)
+{
+    (void)settings;
+    return true;
+}
+
+static inline void h2_front_exit(void)
+{
+}
+
+static inline bool h2_front_is_preface(const uint8_t *bytes, size_t n)
+{
+    (void)bytes;
+    (void)n;
+    return false;
+}
+
+static inline void h2_front_take_over(struct h1_conn *slot, port_handle handle, const struct port_addr *peer,
+                                      const struct port_addr *local, const uint8_t *bytes, size_t n)
+{
+    (void)slot;
+    (void)handle;
+    (void)peer;
+    (void)local;
+    (void)bytes;
+    (void)n;
+}
+
+static inline void h2_front_drain(void)
+{
+}
+
+static inline void h2_front_stop(void)
+{
+}
+
+#endif
+
+#endif

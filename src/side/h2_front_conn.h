@@ -1,0 +1,88 @@
+/* A client's HTTP/2 connection, shared by the files of the HTTP/2 front: its life (h2_front.c), its session
+ * (h2_front_session.c) and its patience (h2_front_calm.c). */
+#ifndef CULVERT_SIDE_H2_FRONT_CONN_H
+#define CULVERT_SIDE_H2_FRONT_CONN_H
+
+#include "side/front.h"
+#include "side/h2_io.h"
+
+/* What a connection's timer runs for. */
+enum h2_front_wait {
+    H2_CLIENT_HEAD,    /* the rest of a header block, or the preface */
+    H2_CLIENT_WRITE,   /* the client takes no bytes */
+    H2_CLIENT_IDLE,    /* there is no stream */
+    H2_CLIENT_NOTHING, /* the timer is not set */
+};
+
+/* How far the end of a connection has come (RFC 9113 6.8). */
+enum h2_front_end {
+    H2_CLIENT_SERVES, /* new streams are taken */
+    H2_CLIENT_WARNED, /* GOAWAY with the largest id was sent: streams on their way are taken until the PING behind it is
+                         answered */
+    H2_CLIENT_LEAVES, /* GOAWAY with the last id was sent: streams finish */
+};
+
+struct h2_front {
+    struct conn conn;
+    struct h2_session h2;
+    struct list node;    /* on the list of all HTTP/2 clients */
+    struct list streams; /* exchanges (front.node) with a stream here */
+    struct list news;    /* those (front.dirty) to be served by the next run */
+    struct list done;    /* those (front.dirty) whose stream has closed */
+    struct task task;
+    struct task reclaim;
+    struct timer timer;
+    enum h2_front_wait wait;
+    enum h2_front_end end;
+    struct h1_conn *slot;
+    struct port_addr peer;
+    const struct port_addr *local;
+    uint32_t batch;    /* number of the last write */
+    uint32_t pending;  /* bytes of heads handed to nghttp2 since the last write */
+    uint32_t requests; /* streams ever opened */
+    uint32_t open;     /* streams that nghttp2 holds */
+    int32_t block;     /* stream whose header block has begun and is not complete; 0: none */
+    bool settled;      /* our SETTINGS are acknowledged: the client knows its windows */
+    bool blocked;      /* the socket is full */
+    bool closed;
+    int32_t calm;     /* see h2_front_calm.c */
+    uint32_t calm_at; /* loop_now() when calm was last refilled */
+};
+
+/* ---- h2_front.c ---- */
+
+const struct front_settings *h2_front_settings(void);
+extern const struct side_ops h2_front_ops;
+
+/* The client's end of an exchange. */
+static inline struct h2_stream h2_front_stream(struct exchange *ex)
+{
+    return (struct h2_stream){ex, &ex->front, &ex->response, &ex->request};
+}
+
+/* A stream has closed: its exchange is told after the write that may still carry its bytes. */
+void h2_front_stream_done(struct h2_front *c, struct exchange *ex);
+/* Begins to say goodbye: GOAWAY in two steps. */
+void h2_front_warn(struct h2_front *c);
+/* The second step. */
+void h2_front_leave(struct h2_front *c);
+
+/* ---- h2_front_session.c ---- */
+
+extern const nghttp2_session_callbacks *h2_front_callbacks;
+bool h2_front_callbacks_init(void);
+bool h2_front_submit_settings(nghttp2_session *ng);
+/* Submits what stands ready of a response's head. False: no memory. */
+bool h2_front_submit(struct h2_front *c, struct exchange *ex);
+
+/* ---- h2_front_calm.c ---- */
+
+/* A new connection's patience. */
+void h2_calm_init(struct h2_front *c);
+/* A frame that costs more than it brings came or had to be sent: `cost` units. False: the client is abusive; the
+   connection ends with ENHANCE_YOUR_CALM. */
+bool h2_calm_spend(struct h2_front *c, int32_t cost);
+/* Work was done: a request, body bytes. Patience grows. */
+void h2_calm_earn(struct h2_front *c, int32_t gain);
+
+#endif

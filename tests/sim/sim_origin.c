@@ -90,6 +90,15 @@ void origin_goaway(struct origin *origin)
 
 /* ---- reading ---- */
 
+static void conn_feed(struct origin_conn *c, const uint8_t *bytes, size_t len)
+{
+    if (nghttp2_session_mem_recv(c->session, bytes, len) >= 0)
+        return;
+    c->origin->protocol_errors++;
+    sim_violation("the core sent an origin something that is no HTTP/2");
+    origin_conn_over(c, false);
+}
+
 static bool conn_read(struct origin_conn *c)
 {
     uint8_t buf[16384];
@@ -105,13 +114,10 @@ static bool conn_read(struct origin_conn *c)
     default: return false;
     }
     c->read_at = sim_now() + c->origin->pause_ms;
-    if (c->stalled)
-        return true;
-    if (nghttp2_session_mem_recv(c->session, buf, n) < 0) {
-        c->origin->protocol_errors++;
-        sim_violation("the core sent an origin something that is no HTTP/2");
-        origin_conn_over(c, false);
-    }
+    if (!c->greeted)
+        bytes_put(&c->early, buf, n);
+    else if (!c->stalled)
+        conn_feed(c, buf, n);
     return true;
 }
 
@@ -212,6 +218,7 @@ static void send_settings(struct origin_conn *c)
         entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_FRAME_SIZE, o->max_frame};
     if (nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, entries, count) != 0)
         sim_abort("an origin's SETTINGS");
+    conn_feed(c, c->early.ptr, c->early.len);
 }
 
 static void conn_plan(struct origin_conn *c)

@@ -53,15 +53,17 @@ struct origin_conn {
     unsigned number;
     bool greeted;
     bool stalled;
+    struct bytes early; /* what came before it greeted: its SETTINGS must be the first that it sends */
     uint64_t greet_at;
     uint64_t cut_after;
     uint64_t sent;
     struct bytes out;
     size_t out_sent;
     uint64_t read_at, write_at;
-    uint32_t requests; /* heads that came */
-    unsigned open;     /* streams */
-    bool close_due;    /* a plan asked for it */
+    uint32_t requests;   /* heads that came */
+    unsigned open;       /* streams */
+    int32_t goaway_last; /* the last stream that is served behind our GOAWAY; 0: none was sent */
+    bool close_due;      /* a plan asked for it */
     unsigned stream_count;
     struct origin_stream **streams; /* stream_count of them, kept for the next when they are over */
 };

@@ -147,18 +147,16 @@ static void on_request_head(struct origin_stream *s)
         stream_rst(s, NGHTTP2_REFUSED_STREAM);
         return;
     }
-    if (plan_has(&s->plan, 'g') || (c->origin->goaway_after > 0 && c->requests == c->origin->goaway_after)) {
-        bool hard = c->origin->goaway_hard && s->stream > 2;
-
-        if (hard) {
-            record->refused++;
-            s->refused = true;
-            s->state = STREAM_OVER;
-        }
-        nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, hard ? s->stream - 2 : s->stream, NGHTTP2_NO_ERROR, NULL,
-                              0);
-        if (hard)
-            return;
+    if (c->goaway_last == 0 && (plan_has(&s->plan, 'g') || c->requests == c->origin->goaway_after)) {
+        c->goaway_last = c->origin->goaway_hard && s->stream > 2 ? s->stream - 2 : s->stream;
+        nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, c->goaway_last, NGHTTP2_NO_ERROR, NULL, 0);
+    }
+    if (c->goaway_last > 0 && s->stream > c->goaway_last) {
+        /* The library drops it when the frame goes out. */
+        record->refused++;
+        s->refused = true;
+        s->state = STREAM_OVER;
+        return;
     }
     if (plan_has(&s->plan, 'w'))
         stream_begin(s);
@@ -226,6 +224,8 @@ static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int 
     struct origin_conn *c = user;
 
     (void)session;
+    if (error == NGHTTP2_ERR_REFUSED_STREAM) /* above our limit, but sent before our SETTINGS were known */
+        return 0;
     c->origin->protocol_errors++;
     sim_violation("the core sent an origin a frame (type %u) that is wrong: %s", frame->hd.type,
                   nghttp2_strerror(error));

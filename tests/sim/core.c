@@ -60,6 +60,18 @@ void core_run(uint32_t ms)
         sim_violation("not all clients were done within %u ms", ms);
 }
 
+static bool ended(void *user)
+{
+    (void)user;
+    return server_done();
+}
+
+void core_run_until_ended(uint32_t ms)
+{
+    if (!sim_run(ended, NULL, ms))
+        sim_violation("the core did not end within %u ms", ms);
+}
+
 void core_settle(void)
 {
     sim.again_percent = 0;

@@ -25,6 +25,9 @@ bool core_try_start(const char *conf);
 /* Runs until all clients are done; a violation when they are not within `ms` of virtual time. */
 void core_run(uint32_t ms);
 
+/* The same, until the core says that it has ended (drained or stopped). */
+void core_run_until_ended(uint32_t ms);
+
 /* Lets the log be written: from now on the world does not hesitate. */
 void core_settle(void);
 

@@ -177,6 +177,11 @@ struct client *client_new(uint16_t port)
     return c;
 }
 
+struct client *client_last(void)
+{
+    return clients[client_count - 1];
+}
+
 static void barrier_add(struct client *c, unsigned for_response, bool interim_suffices)
 {
     c->barriers = sim_realloc(c->barriers, (c->barrier_count + 1) * sizeof(*c->barriers));

@@ -66,6 +66,9 @@ struct client {
 /* A client of a port of the core. It connects in the next run. */
 struct client *client_new(uint16_t port);
 
+/* The one that was made last. */
+struct client *client_last(void);
+
 enum ask_body { ASK_NONE, ASK_LENGTH, ASK_CHUNKED };
 
 /* A request. Its target is "<path>r/<id>?<query>"; see sim_origin.h for what a query asks of the origin. */

@@ -252,7 +252,8 @@ static bool conn_step(struct sim_peer *peer)
         send_settings(c);
         moved = true;
     }
-    moved = conn_read(c) || moved;
+    if (c->link != NULL)
+        moved = conn_read(c) || moved;
     if (c->link != NULL && c->greeted)
         moved = origin_streams_step(c) || moved;
     if (c->link != NULL && c->greeted)

@@ -69,6 +69,12 @@ static size_t body_room(struct origin_stream *s, size_t most)
     return most;
 }
 
+/* All body bytes are out, and nothing else is to happen there. */
+static bool body_ends(const struct origin_stream *s)
+{
+    return s->sent == plan_get(&s->plan, 'n', 0) && !plan_has(&s->plan, 'r') && !plan_has(&s->plan, 'x');
+}
+
 static ssize_t on_body(nghttp2_session *session, int32_t stream, uint8_t *buf, size_t cap, uint32_t *flags,
                        nghttp2_data_source *source, void *user)
 {
@@ -89,7 +95,7 @@ static ssize_t on_body(nghttp2_session *session, int32_t stream, uint8_t *buf, s
         s->in_piece = 0;
         s->at = sim_now() + plan_get(&s->plan, 'q', 0);
     }
-    if (s->sent == plan_get(&s->plan, 'n', 0) && !plan_has(&s->plan, 'r') && !plan_has(&s->plan, 'x')) {
+    if (body_ends(s)) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         if (s->trailers_due) {
             const nghttp2_nv trailers[] = {field("x-trailer", "yes"), field("x-check", "42")};
@@ -134,14 +140,13 @@ static void answer(struct origin_stream *s)
     nghttp2_data_provider provider = {{.ptr = s}, on_body};
     size_t count = 0;
     bool body = has_body(s, code);
+    uint64_t said = plan_get(&s->plan, 'l', 1) != 0 ? plan_get(&s->plan, 'L', n) : n;
 
     snprintf(status, sizeof(status), "%llu", (unsigned long long)code);
     snprintf(id, sizeof(id), "%u", s->id);
-    snprintf(size, sizeof(size), "%llu", (unsigned long long)(has_body(s, code) || s->head_only ? n : 0));
     /* What is promised is what a client can know. */
-    if (plan_get(&s->plan, 'L', n) < n)
-        snprintf(size, sizeof(size), "%llu", (unsigned long long)plan_get(&s->plan, 'L', n));
-    snprintf(length, sizeof(length), "%llu", (unsigned long long)plan_get(&s->plan, 'L', n));
+    snprintf(size, sizeof(size), "%llu", (unsigned long long)(body || s->head_only ? min_size(n, said) : 0));
+    snprintf(length, sizeof(length), "%llu", (unsigned long long)said);
     fields[count++] = field(":status", status);
     fields[count++] = field("x-id", id);
     fields[count++] = field("x-size", size);
@@ -228,7 +233,7 @@ static bool stream_step(struct origin_stream *s)
         return moved;
     if (stream_break(s))
         return true;
-    if (s->deferred && body_room(s, 1) > 0) {
+    if (s->deferred && (body_room(s, 1) > 0 || body_ends(s))) {
         s->deferred = false;
         nghttp2_session_resume_data(s->conn->session, s->stream);
         return true;

@@ -102,11 +102,11 @@ static void make_query(const struct scenario *scenario, struct bytes *q)
     if (often(20))
         bytes_printf(q, "&u=%u", 1 + scaled(20000));
     if (often(10))
-        bytes_printf(q, "&F=1");
-    if (often(10))
         bytes_printf(q, "&s=%u", often(50) ? 404 : often(50) ? 204 : 304);
     if (scenario->calm)
         return;
+    if (often(10))
+        bytes_printf(q, "&F=%u", between(1, 2));
     if (often(5))
         bytes_printf(q, "&r=%u&e=%u", scaled(size + 1), sim_chance(14));
     if (often(3))

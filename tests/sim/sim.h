@@ -116,6 +116,7 @@ void sim_add_name(const char *name, const struct port_addr *addrs, unsigned coun
 struct text sim_log(const char *name); /* what was written to the sink of this name */
 struct text sim_printed(void);
 void sim_log_forget(const char *name);
+unsigned sim_log_writes(void);   /* calls of port_log_write so far */
 unsigned sim_open_handles(void); /* the core's, sinks not counted */
 unsigned sim_open_sinks(void);
 

@@ -47,6 +47,8 @@ static nghttp2_nv field(const char *name, const char *value)
 
 void stream_rst(struct origin_stream *s, uint32_t code)
 {
+    if (code == NGHTTP2_REFUSED_STREAM)
+        origin_refused(s);
     nghttp2_submit_rst_stream(s->conn->session, NGHTTP2_FLAG_NONE, s->stream, code);
     s->state = STREAM_OVER;
     sim_progress();

@@ -86,6 +86,8 @@ void origin_stream_callbacks(nghttp2_session_callbacks *callbacks);
 bool origin_streams_step(struct origin_conn *c);
 /* The next such time. */
 uint64_t origin_streams_wake(const struct origin_conn *c);
+/* This try of the request was provably not processed, and its client is told so. */
+void origin_refused(struct origin_stream *s);
 /* The connection ends under it. */
 void origin_stream_lost(struct origin_stream *s);
 

@@ -29,6 +29,12 @@ void origin_stream_lost(struct origin_stream *s)
     s->state = STREAM_OVER;
 }
 
+void origin_refused(struct origin_stream *s)
+{
+    s->refused = true;
+    record_of(s)->refused++;
+}
+
 /* ---- what nghttp2 tells ---- */
 
 static struct origin_stream *stream_slot(struct origin_conn *c)
@@ -142,8 +148,6 @@ static void on_request_head(struct origin_stream *s)
     bytes_put(&record->head, s->head.ptr, s->head.len);
     c->requests++;
     if (record->tries <= plan_get(&s->plan, 'F', 0)) {
-        record->refused++;
-        s->refused = true;
         stream_rst(s, NGHTTP2_REFUSED_STREAM);
         return;
     }
@@ -153,8 +157,7 @@ static void on_request_head(struct origin_stream *s)
     }
     if (c->goaway_last > 0 && s->stream > c->goaway_last) {
         /* The library drops it when the frame goes out. */
-        record->refused++;
-        s->refused = true;
+        origin_refused(s);
         s->state = STREAM_OVER;
         return;
     }

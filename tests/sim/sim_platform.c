@@ -7,6 +7,7 @@
 #define SINK_HANDLES ((port_handle)0x70000000)
 
 static unsigned asked;
+static unsigned log_writes;
 static enum port_fault fault;
 static struct {
     const char *name;
@@ -31,6 +32,7 @@ static unsigned name_count;
 void sim_platform_reset(void)
 {
     asked = 0;
+    log_writes = 0;
     fault = PORT_FAULT_NONE;
     memset(sinks, 0, sizeof(sinks));
     memset(&printed, 0, sizeof(printed));
@@ -227,6 +229,7 @@ enum port_result port_log_write(port_handle sink, const void *buf, size_t len, s
     enum sim_injected injected = sim_inject();
 
     *n = 0;
+    log_writes++;
     if (sink_of(sink) == SINKS || sinks[sink_of(sink)].opens == 0 || len == 0)
         sim_abort("a log write of nothing, or to something else");
     if (injected == SIM_DO_ERROR)
@@ -237,6 +240,11 @@ enum port_result port_log_write(port_handle sink, const void *buf, size_t len, s
     bytes_put(&sinks[sink_of(sink)].bytes, buf, *n);
     sim_progress();
     return PORT_OK;
+}
+
+unsigned sim_log_writes(void)
+{
+    return log_writes;
 }
 
 struct text sim_printed(void)

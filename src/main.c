@@ -72,6 +72,7 @@ static int test_configuration(const char *file)
 
 static int run(const char *file)
 {
+    server_set_product(TEXT("Culvert/" CULVERT_VERSION));
     if (!server_start(file, (struct text){NULL, 0}, report, NULL))
         return 1;
     log_notice("server", "culvert " CULVERT_VERSION " runs");

@@ -64,10 +64,7 @@ static inline bool poison_intact(const void *ptr, uint8_t pattern, size_t len)
 
     if (!IS_ENABLED(CONFIG_POISON))
         return true;
-    for (size_t i = 0; i < len; i++)
-        if (bytes[i] != pattern)
-            return false;
-    return true;
+    return len == 0 || (bytes[0] == pattern && memcmp(bytes, bytes + 1, len - 1) == 0);
 }
 
 #endif

@@ -34,7 +34,7 @@ struct section {
     uint16_t first;  /* its fields are head.fields[first .. first + count) */
     uint16_t count;
 };
-#define HEAD_SECTIONS 4 /* two interim heads, the final one and trailers can wait at the same time */
+#define HEAD_SECTIONS 8 /* six interim heads, the final one and trailers can wait at the same time */
 
 /* RFC 9110 9: methods that the proxy treats in a special way; any other token is METHOD_OTHER and passes. */
 enum method {

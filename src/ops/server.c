@@ -22,6 +22,7 @@ enum server_state {
 
 static struct config config;
 static enum server_state state;
+static struct text product = TEXT_INIT("Culvert");
 static struct timer_class drain_class;
 static struct timer drain_timer;
 static port_handle sinks[LOG_STREAMS] = {PORT_NO_HANDLE, PORT_NO_HANDLE};
@@ -29,6 +30,11 @@ static port_handle sinks[LOG_STREAMS] = {PORT_NO_HANDLE, PORT_NO_HANDLE};
 const struct config *server_config(void)
 {
     return &config;
+}
+
+void server_set_product(struct text name)
+{
+    product = name;
 }
 
 bool server_check(const char *path, config_report *report, void *user)
@@ -68,6 +74,8 @@ static bool open_listeners(config_report *report, void *user)
 
         if (listener_open(&config.listen[i], &h1_front_listener, &config.listen[i]))
             continue;
+        if (config.listen_optional[i] && port_error() != PORT_FAULT_IN_USE)
+            continue; /* a port without an address stands for both families; this box has one of them */
         textbuf_init(&b, name, sizeof(name));
         addr_put(&b, &config.listen[i], true);
         textbuf_putc(&b, ':');
@@ -92,10 +100,12 @@ bool server_start(const char *path, struct text content, config_report *report, 
 
     if (!ok)
         return false;
+    config.site.forward.product = product;
     state = SERVER_RUNNING;
     loop_init();
     timer_class_init(&drain_class, "drain", CONFIG_DRAIN_S * 1000U);
     timer_init(&drain_timer, on_drain_timer);
+    exchange_init();
     reply_init();
     exchange_use_site(&config.site);
     exchange_set_draining(false);
@@ -173,6 +183,19 @@ static bool pools_empty(void)
     return empty;
 }
 
+/* Writes what is left in the logs, as long as the sinks take it. */
+static void flush_logs(void)
+{
+    size_t left = log_pending();
+    size_t before;
+
+    do {
+        before = left;
+        log_flush();
+        left = log_pending();
+    } while (left > 0 && left < before);
+}
+
 bool server_stop(void)
 {
     bool empty;
@@ -190,10 +213,11 @@ bool server_stop(void)
         backend_exit(&config.backends[i]);
     h1_front_exit();
     h2_front_exit();
+    exchange_exit();
     h2_back_exit();
     h2_session_exit();
     empty = pools_empty();
-    log_flush();
+    flush_logs();
     for (unsigned i = 0; i < LOG_STREAMS; i++) {
         log_set_sink((enum log_stream)i, PORT_NO_HANDLE);
         if (sinks[i] != PORT_NO_HANDLE)

@@ -10,6 +10,9 @@
    left open. */
 bool server_start(const char *path, struct text content, config_report *report, void *user);
 
+/* What ProxyVia Full names, "Culvert/1.0". Must live as long as the server; before server_start. */
+void server_set_product(struct text name);
+
 /* Only reads and checks the configuration. Not while the server runs. */
 bool server_check(const char *path, config_report *report, void *user);
 

@@ -9,8 +9,8 @@
 #define LINE_TAIL 96
 
 static const char phase_letters[] = {
-    [EXCHANGE_READING] = 'R', [EXCHANGE_QUEUED] = 'Q', [EXCHANGE_CONNECTING] = 'K',
-    [EXCHANGE_WAITING] = 'W', [EXCHANGE_BODY] = 'D',   [EXCHANGE_DONE] = '-',
+    [EXCHANGE_READING] = 'R', [EXCHANGE_QUEUED] = 'Q',   [EXCHANGE_CONNECTING] = 'K', [EXCHANGE_WAITING] = 'W',
+    [EXCHANGE_BODY] = 'D',    [EXCHANGE_ANSWERED] = 'D', [EXCHANGE_DONE] = '-',
 };
 
 static const char *const proto_names[] = {[PROTO_HTTP10] = "h1.0", [PROTO_HTTP11] = "h1", [PROTO_H2] = "h2"};

@@ -17,6 +17,7 @@ void backend_init(struct backend *backend, const struct backend_ops *ops)
     backend->conn_count = 0;
     backend->next_addr = 0;
     backend->failed_addrs = 0;
+    backend->known_limit = UINT32_MAX;
     backend->backing_off = false;
     backend->retiring = false;
     timer_init(&backend->backoff, backend_on_backoff);

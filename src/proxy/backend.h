@@ -71,6 +71,8 @@ struct backend {
     uint16_t conn_count;
     uint8_t next_addr;    /* address for the next connect */
     uint8_t failed_addrs; /* addresses that failed in a row */
+    uint32_t known_limit; /* MAX_CONCURRENT_STREAMS as a connection of it last announced; what a new one begins with at
+                             most */
     bool backing_off;     /* all addresses failed; none is tried before `backoff` fires */
     bool retiring;        /* opens no more connections */
     struct timer backoff;

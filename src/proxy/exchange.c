@@ -15,6 +15,19 @@ static const struct site *current_site;
 static exchange_answer_fn *answer_locally;
 static bool draining;
 
+/* The most that a client may leave a local answer untaken. */
+static struct timer_class answer_class;
+
+void exchange_init(void)
+{
+    timer_class_init(&answer_class, "answer", CONFIG_TIMEOUT_S * 1000U);
+}
+
+void exchange_exit(void)
+{
+    timer_class_remove(&answer_class);
+}
+
 void exchange_use_site(const struct site *site)
 {
     current_site = site;
@@ -212,6 +225,7 @@ static void answer_or_cut(struct exchange *ex, unsigned status, const char *word
         bool down = ex->cause == CAUSE_BACKEND_DOWN || ex->cause == CAUSE_QUEUE_TIMEOUT || ex->cause == CAUSE_NO_ROOM;
 
         exchange_take_back(ex);
+        ex->state = EXCHANGE_ANSWERED;
         answer_locally(ex, status, word, down ? 1 : 0);
         return;
     }
@@ -235,6 +249,12 @@ void exchange_refuse(struct exchange *ex, enum cause cause, unsigned status, con
     set_cause(ex, cause);
     ex->word = word;
     answer_or_cut(ex, status, word);
+}
+
+bool exchange_wants_body(const struct exchange *ex)
+{
+    return ex->request.state == MESSAGE_BODY &&
+           (ex->back.ops || ex->state == EXCHANGE_QUEUED || ex->state == EXCHANGE_CONNECTING);
 }
 
 bool exchange_is_whole(const struct exchange *ex)
@@ -282,6 +302,10 @@ static void exchange_on_timer(struct timer *timer)
     case EXCHANGE_CONNECTING: exchange_fail(ex, CAUSE_CONNECT_TIMEOUT); return;
     case EXCHANGE_WAITING:
     case EXCHANGE_BODY: exchange_fail(ex, late_cause(ex)); return;
+    case EXCHANGE_ANSWERED:
+        set_cause(ex, CAUSE_CLIENT_STALLED);
+        exchange_cut(ex);
+        return;
     case EXCHANGE_READING:
     case EXCHANGE_DONE: return;
     }
@@ -291,4 +315,6 @@ void exchange_touch(struct exchange *ex)
 {
     if (ex->state == EXCHANGE_WAITING || ex->state == EXCHANGE_BODY)
         timer_set(&ex->timer, &ex->route->backend->timeout_class, loop_now());
+    else if (ex->state == EXCHANGE_ANSWERED)
+        timer_set(&ex->timer, &answer_class, loop_now());
 }

@@ -78,6 +78,7 @@ enum exchange_state {
     EXCHANGE_CONNECTING, /* K: the same, while the backend has no connection up */
     EXCHANGE_WAITING,    /* W: the response head */
     EXCHANGE_BODY,       /* D: the response body */
+    EXCHANGE_ANSWERED,   /* D: nothing of a backend; the client is to take a local answer */
     EXCHANGE_DONE,       /* -: nothing; its reclaim */
 };
 
@@ -126,6 +127,10 @@ struct exchange {
 /* A fresh exchange in state READING with the front attached, or NULL when the pool is exhausted (counted there). */
 struct exchange *exchange_open(const struct side_ops *front, void *self, const struct port_addr *client,
                                const struct port_addr *local);
+
+/* Prepares the timer of local answers; takes it out of service. */
+void exchange_init(void);
+void exchange_exit(void);
 
 /* Chooses what new exchanges work with. While draining, new requests are answered 503. */
 void exchange_use_site(const struct site *site);
@@ -203,6 +208,9 @@ void exchange_touch(struct exchange *ex);
 
 /* Whether the request could be sent again: nothing of its body has left, no response has begun. */
 bool exchange_is_whole(const struct exchange *ex);
+
+/* Whether somebody will drain the request's body: a back has it, or the exchange waits for one. */
+bool exchange_wants_body(const struct exchange *ex);
 
 /* Whether a response of this status can have no body whatever its head says (HEAD, 1xx, 204, 304; RFC 9110 6.4.1). */
 bool exchange_bodiless(const struct exchange *ex, unsigned status);

@@ -72,7 +72,9 @@ static bool h2_back_start(struct h2_back *back)
 {
     if (!h2_session_open_client(&back->h2, h2_back_callbacks, back) || !h2_back_submit_settings(back->h2.ng))
         return false;
-    back->base.limit = (uint32_t)min_size(CONFIG_EARLY_STREAMS, CONFIG_BACKEND_STREAMS);
+    /* At least one stream, so that a backend which once allowed none is asked again. */
+    back->base.limit = (uint32_t)max_size(
+        1, min_size(min_size(CONFIG_EARLY_STREAMS, CONFIG_BACKEND_STREAMS), back->base.backend->known_limit));
     back->base.local_port = conn_local_port(&back->conn);
     back->heard = loop_now();
     conn_interest(&back->conn, PORT_READABLE);

@@ -89,6 +89,8 @@ static int on_headers(struct exchange *ex, const nghttp2_frame *frame)
     if (status == 101)
         return refuse(ex, CAUSE_BACKEND_PROTOCOL); /* RFC 9113 8.6: there is no 101 in HTTP/2 */
     if (status < 200 && m->head.section_count - m->head.section_sent > INTERIM_WAITING) {
+        log_info("h2_back", "stream %d: more interim responses than the client takes: %u left out", ex->back.stream_id,
+                 status);
         exchange_drop_section(ex);
         return 0;
     }
@@ -106,6 +108,7 @@ static void on_settings(struct h2_back *back, nghttp2_session *ng)
     uint32_t theirs = nghttp2_session_get_remote_settings(ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
     back->base.settled = true;
+    back->base.backend->known_limit = theirs;
     back->base.limit = (uint32_t)min_size(theirs, CONFIG_BACKEND_STREAMS);
     backend_conn_freed(&back->base);
 }

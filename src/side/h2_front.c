@@ -178,7 +178,7 @@ static size_t room_for_read(const struct h2_front *c)
     LIST_EACH (node, &c->streams) {
         const struct exchange *ex = container_of(node, struct exchange, front.node);
 
-        if (ex->request.state == MESSAGE_BODY && ex->back.ops)
+        if (exchange_wants_body(ex))
             room = min_size(room, pipe_space(&ex->request.pipe));
     }
     return room;

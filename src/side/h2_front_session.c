@@ -161,7 +161,7 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t stream_id, 
     /* The connection's window comes back at once, so that one stream's stall starves no other. */
     if (nghttp2_session_consume_connection(ng, len) != 0)
         return NGHTTP2_ERR_CALLBACK_FAILURE;
-    if (!ex || ex->request.state == MESSAGE_END || ex->back.ops == NULL)
+    if (!ex || !exchange_wants_body(ex))
         return 0; /* nobody takes it: the client gets no more window */
     if (limit > 0 && len > limit - ex->request.received) {
         exchange_refuse(ex, CAUSE_BODY_LARGE, 413, cause_info(CAUSE_BODY_LARGE)->word);

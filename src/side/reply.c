@@ -31,6 +31,14 @@ static bool add_number(struct head *head, enum field_id id, uint64_t value)
     return head_add_id(head, id, textbuf_text(&b));
 }
 
+/* Date, when the box knows it (RFC 9110 6.6.1). */
+static bool add_date(struct head *head)
+{
+    int64_t now = port_wall_s();
+
+    return now == 0 || head_add_id(head, FIELD_DATE, forward_date(now));
+}
+
 static void reply_answer(struct exchange *ex, unsigned status, const char *why, unsigned retry_after_s)
 {
     struct message *m = &ex->response;
@@ -38,7 +46,7 @@ static void reply_answer(struct exchange *ex, unsigned status, const char *why, 
     struct text body = reply_body(storage, status, why);
 
     if (!exchange_begin_section(ex) || !head_add_id(&m->head, FIELD_CONTENT_TYPE, TEXT("text/plain; charset=utf-8")) ||
-        !add_number(&m->head, FIELD_CONTENT_LENGTH, body.len) ||
+        !add_number(&m->head, FIELD_CONTENT_LENGTH, body.len) || !add_date(&m->head) ||
         (retry_after_s > 0 && !add_number(&m->head, FIELD_RETRY_AFTER, retry_after_s)) ||
         (status == 405 && !head_add(&m->head, TEXT("allow"), TEXT("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")))) {
         exchange_cut(ex);

@@ -80,7 +80,8 @@ static void finish(struct reader *r)
         sim_violation("response %u: ended cleanly with %llu of %llu bytes", response->id,
                       (unsigned long long)response->body, (unsigned long long)response->whole);
     r->at++;
-    r->state = READER_LINE;
+    /* A HEAD that was refused before it was read whole may be answered with a body: the proxy cannot know. */
+    r->state = response->head_method && response->close && !response->from_origin ? READER_DEAD : READER_LINE;
 }
 
 static void read_status(struct reader *r)

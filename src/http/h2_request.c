@@ -18,6 +18,8 @@ static enum h1_reason take_pseudo(struct head *head, struct text name, struct te
         span = &head->authority;
     } else if (text_eq(name, TEXT(":scheme"))) {
         span = &head->scheme;
+    } else if (text_eq(name, TEXT(":protocol"))) {
+        span = &head->protocol;
     } else {
         return H1_OK; /* nghttp2 lets no others through */
     }
@@ -77,7 +79,9 @@ enum h1_reason h2_request_interpret(struct head *head, struct h2_request *reques
     enum h1_reason reason;
 
     head->method_id = (uint8_t)method_lookup(head_text(head, head->method));
-    if (head->method_id == METHOD_CONNECT)
+    request->tunnel = IS_ENABLED(CONFIG_WEBSOCKET) && head->method_id == METHOD_CONNECT &&
+                      text_eq_nocase(head_text(head, head->protocol), TEXT("websocket"));
+    if (head->method_id == METHOD_CONNECT && !request->tunnel)
         return H1_METHOD;
     if (head->method_id == METHOD_TRACE)
         return H1_TRACE;

@@ -10,6 +10,7 @@
 enum h1_reason h2_request_field(struct head *head, struct text name, struct text value, const struct h1_limits *limits);
 
 struct h2_request {
+    bool tunnel; /* an extended CONNECT for WebSocket (RFC 8441) */
     bool has_length;
     uint64_t length;
 };

@@ -229,7 +229,7 @@ size_t h2_session_memory(const struct h2_session *s)
 
 /* ---- header blocks ---- */
 
-static nghttp2_nv block[4 + CONFIG_HEAD_FIELDS + H2_CRUMBS];
+static nghttp2_nv block[5 + CONFIG_HEAD_FIELDS + H2_CRUMBS];
 
 static nghttp2_nv nv_of(struct text name, struct text value)
 {
@@ -284,7 +284,12 @@ nghttp2_nv *h2_session_request_block(const struct head *head, size_t *count)
     block[1] = nv_of(TEXT(":scheme"), head_text(head, head->scheme));
     block[2] = nv_of(TEXT(":authority"), head_text(head, head->authority));
     block[3] = nv_of(TEXT(":path"), head_text(head, head->path));
-    *count = put_fields(4, head, &head->sections[0]);
+    if (head->protocol.len == 0) {
+        *count = put_fields(4, head, &head->sections[0]);
+        return block;
+    }
+    block[4] = nv_of(TEXT(":protocol"), head_text(head, head->protocol));
+    *count = put_fields(5, head, &head->sections[0]);
     return block;
 }
 

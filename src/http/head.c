@@ -28,6 +28,7 @@ void head_clear(struct head *head)
     forget_sections(head);
     head->method_id = METHOD_OTHER;
     head->method = none;
+    head->protocol = none;
     head->scheme = none;
     head->authority = none;
     head->path = none;

@@ -60,6 +60,7 @@ struct head {
     struct section sections[HEAD_SECTIONS];
     /* Of a request: */
     uint8_t method_id;                           /* enum method */
+    struct span protocol;                        /* of an extended CONNECT (RFC 8441); else empty */
     struct span method, scheme, authority, path; /* path with its query; "*" for OPTIONS * */
     struct field fields[CONFIG_HEAD_FIELDS];
 };

@@ -42,6 +42,7 @@ void version_print(const char *version)
     textbuf_init(&b, storage, sizeof(storage));
     textbuf_printf(&b, "culvert %s, libnghttp2 %s\noptions:", version, h2_session_library());
     put_option(&b, "H2_FRONT", IS_ENABLED(CONFIG_H2_FRONT));
+    put_option(&b, "WEBSOCKET", IS_ENABLED(CONFIG_WEBSOCKET));
     put_option(&b, "IPV6", IS_ENABLED(CONFIG_IPV6));
     put_option(&b, "RESOLVE", IS_ENABLED(CONFIG_RESOLVE));
     put_option(&b, "REVERSE_MAP", IS_ENABLED(CONFIG_REVERSE_MAP));

@@ -177,7 +177,13 @@ static void backend_on_pump(struct task *task)
 
         if (!conn)
             break;
+        if (ex->tunnel && !conn->settled)
+            break; /* its SETTINGS say whether it takes tunnels */
         list_remove(&ex->back.node);
+        if (ex->tunnel && !conn->tunnels) {
+            exchange_fail(ex, CAUSE_NO_TUNNEL);
+            continue;
+        }
         if (!start_stream(conn, ex)) {
             list_push_front(&backend->queue, &ex->back.node);
             return;

@@ -27,6 +27,8 @@ static const struct cause_info causes[CAUSES] = {
     [CAUSE_BACKEND_LENGTH] = {502, 'B', "backend-length"},
     [CAUSE_BACKEND_TIMEOUT] = {504, 'T', "backend-timeout"},
     [CAUSE_BACKEND_SETTINGS] = {504, 'T', "backend-settings"},
+    [CAUSE_NO_TUNNEL] = {501, 'B', "no-extended-connect"},
+    [CAUSE_TUNNEL_IDLE] = {0, 'T', "tunnel-idle"},
     [CAUSE_QUEUE_TIMEOUT] = {503, 'T', "queue-timeout"},
 };
 

@@ -33,6 +33,8 @@ enum cause {
     CAUSE_BACKEND_LENGTH,   /* Content-Length and the bytes that came differ: 502 or cut */
     CAUSE_BACKEND_TIMEOUT,  /* it did not answer or went silent: 504 */
     CAUSE_BACKEND_SETTINGS, /* its SETTINGS or their acknowledgement did not come: 504 */
+    CAUSE_NO_TUNNEL,        /* it does not speak extended CONNECT (RFC 8441): 501 */
+    CAUSE_TUNNEL_IDLE,      /* a WebSocket on which nothing moved */
     CAUSE_QUEUE_TIMEOUT,    /* no stream came free in time: 503 */
     CAUSES,
 };

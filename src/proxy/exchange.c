@@ -112,6 +112,8 @@ static void exchange_start(struct exchange *ex)
     ex->matched = 0;
     ex->proto = PROTO_HTTP11;
     ex->expect_continue = false;
+    ex->tunnel = false;
+    ex->tunnel_key = (struct span){0, 0};
     ex->client_authority = (struct span){0, 0};
     ex->client_path = (struct span){0, 0};
     ex->begun = false;
@@ -265,8 +267,11 @@ bool exchange_is_whole(const struct exchange *ex)
 void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed)
 {
     side_leave(&ex->back);
-    if (failed == CAUSE_NONE)
-        return; /* the timer stays: the client must take the response in time */
+    if (failed == CAUSE_NONE) { /* the timer stays: the client must take the response in time */
+        if (ex->front.ops)
+            ex->front.ops->data(ex); /* nobody takes the rest of its request */
+        return;
+    }
     timer_cancel(&ex->timer);
     if (unprocessed && exchange_is_whole(ex) && ex->retries < EXCHANGE_RETRIES && !draining) {
         ex->retries++;
@@ -286,6 +291,8 @@ static enum cause late_cause(const struct exchange *ex)
 {
     if (!ex->back.ops || ex->response.state == MESSAGE_END)
         return CAUSE_CLIENT_STALLED; /* the response is complete, it only waits to be taken */
+    if (ex->tunnel && ex->state == EXCHANGE_BODY)
+        return CAUSE_TUNNEL_IDLE;
     if (ex->request.pipe.size > 0)
         return CAUSE_BACKEND_TIMEOUT; /* the backend does not take the body */
     if (ex->state == EXCHANGE_BODY)

@@ -99,6 +99,8 @@ struct exchange {
     struct port_addr local;
     uint8_t proto; /* enum exchange_proto */
     bool expect_continue;
+    bool tunnel;                  /* a WebSocket: both bodies are its bytes, without length (RFC 8441) */
+    struct span tunnel_key;       /* of an HTTP/1.1 client's handshake */
     struct span client_authority; /* in request.head.text, as the client sent it */
     struct span client_path;      /* the same: for the log */
 

@@ -2,6 +2,7 @@
  * ways. */
 #include "http/uri.h"
 #include "proxy/exchange.h"
+#include "proxy/websocket.h"
 
 /* ---- the request ---- */
 
@@ -49,7 +50,12 @@ void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t 
     }
     ex->backend = ex->route->backend;
     context = exchange_context(ex);
-    if (!forward_request(head, &context, ex->matched)) {
+    if (ex->proto == PROTO_HTTP11 && !body)
+        ex->tunnel = websocket_wanted(head, &ex->tunnel_key);
+    if (ex->tunnel)
+        ex->request.state = MESSAGE_BODY; /* the tunnel's bytes */
+    if (!forward_request(head, &context, ex->matched) ||
+        (ex->tunnel && head->protocol.len == 0 && !websocket_connect(head))) {
         exchange_fail(ex, CAUSE_HEAD_FULL);
         return;
     }
@@ -60,6 +66,8 @@ void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t 
 
 bool exchange_bodiless(const struct exchange *ex, unsigned status)
 {
+    if (ex->tunnel && status == 101)
+        return false;
     return ex->request.head.method_id == METHOD_HEAD || status < 200 || status == 204 || status == 304;
 }
 
@@ -127,6 +135,16 @@ static void announce(struct exchange *ex, const struct section *section)
     ex->front.ops->head(ex);
 }
 
+/* The backend took the tunnel: an HTTP/1.1 client is told in its own way. */
+static bool accept_tunnel(struct exchange *ex, struct section *section)
+{
+    struct message *m = &ex->response;
+
+    m->has_length = false;
+    return ex->proto != PROTO_HTTP11 ||
+           websocket_accept(&m->head, section, head_text(&ex->request.head, ex->tunnel_key));
+}
+
 bool exchange_response(struct exchange *ex, unsigned status)
 {
     struct message *m = &ex->response;
@@ -140,6 +158,8 @@ bool exchange_response(struct exchange *ex, unsigned status)
         ex->back_status = (uint16_t)status;
     }
     if (!forward_response(&m->head, section, &context, port_wall_s()))
+        return false;
+    if (ex->tunnel && status >= 200 && status < 300 && !accept_tunnel(ex, section))
         return false;
     exchange_touch(ex);
     announce(ex, section);

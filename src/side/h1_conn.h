@@ -14,6 +14,7 @@ enum h1_input {
     H1_HEAD,     /* the rest of a request head */
     H1_BODY,     /* body bytes, and room for them in the pipe */
     H1_TRAILERS, /* the rest of a trailer section */
+    H1_TUNNEL,   /* bytes of a WebSocket, and room for them in the pipe */
     H1_READ,     /* nothing: the request was read whole, its response is on the way */
     H1_REFUSED,  /* nothing: the request is not read any further, the connection closes after the response */
     H1_LINGER,   /* the client's end; all bytes are thrown away (RFC 9112 9.6) */
@@ -101,6 +102,9 @@ void h1_conn_release(struct h1_conn *c);
 void h1_input_read(struct h1_conn *c);
 /* Begins the next request with the bytes that came behind the last one. */
 void h1_input_next(struct h1_conn *c);
+/* The backend accepted a WebSocket: what the client sends from now on, and what it already sent, goes into the tunnel.
+ */
+void h1_input_tunnel(struct h1_conn *c);
 /* Whether bytes are wanted from the socket now. */
 bool h1_input_wanted(const struct h1_conn *c);
 

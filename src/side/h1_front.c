@@ -221,7 +221,7 @@ static void op_space(struct exchange *ex, size_t n)
     struct h1_conn *c = conn_of(ex);
 
     (void)n;
-    if (c->input == H1_BODY)
+    if (c->input == H1_BODY || c->input == H1_TUNNEL)
         loop_mark(&c->task);
 }
 

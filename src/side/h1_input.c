@@ -133,6 +133,20 @@ static void take_body(struct h1_conn *c, const uint8_t *bytes, size_t len)
         take_trailers(c, bytes + n, len - n);
 }
 
+void h1_input_tunnel(struct h1_conn *c)
+{
+    const struct head *head = &c->ex->request.head;
+    uint32_t at = c->rest_at;
+    uint32_t end = c->rest_end;
+
+    c->input = H1_TUNNEL;
+    c->closing = true;
+    c->rest_at = end;
+    push(c, (const uint8_t *)head->text + at, end - at); /* at most HEAD_READ bytes: the pipe is empty */
+    if (c->eof)
+        exchange_pushed_end(c->ex, &c->ex->request, NULL);
+}
+
 /* ---- heads ---- */
 
 /* Routes the request, and takes what already came of its body: request.head.text[rest_at, rest_end). */
@@ -246,6 +260,11 @@ static void on_end(struct h1_conn *c)
         c->closing = true;
         return;
     }
+    if (c->input == H1_TUNNEL) { /* half-closed */
+        exchange_pushed_end(c->ex, &c->ex->request, NULL);
+        loop_mark(&c->task);
+        return;
+    }
     h1_conn_lose(c, CAUSE_CLIENT_CLOSED);
 }
 
@@ -272,6 +291,8 @@ static size_t room_for_read(const struct h1_conn *c, uint8_t **buf)
     }
     if (c->input == H1_TRAILERS)
         return min_size(HEAD_READ, room);
+    if (c->input == H1_TUNNEL)
+        return min_size(CONFIG_INPUT_SIZE, pipe_space(&m->pipe));
     if (c->chunked) /* what comes behind the body must find room */
         return min_size(CONFIG_INPUT_SIZE, min_size(pipe_space(&m->pipe), room));
     return min_size(CONFIG_INPUT_SIZE,
@@ -295,6 +316,7 @@ bool h1_input_wanted(const struct h1_conn *c)
     case H1_TRAILERS:
     case H1_LINGER: return true;
     case H1_BODY: return room_for_read(c, &buf) > 0;
+    case H1_TUNNEL: return !c->eof && room_for_read(c, &buf) > 0;
     case H1_READ: /* to see it go; pipelined bytes are read once, then they wait in the socket */
         return !c->eof && c->rest_at == c->rest_end && room_for_read(c, &buf) > 0;
     case H1_REFUSED:
@@ -349,6 +371,10 @@ static void take(struct h1_conn *c, const uint8_t *buf, size_t n)
             grow(&c->ex->request);
         return;
     case H1_TRAILERS: take_trailers(c, buf, n); return;
+    case H1_TUNNEL:
+        push(c, buf, n);
+        grow(&c->ex->request);
+        return;
     case H1_READ:
         c->rest_at = head->used;
         head->used += (uint32_t)n;

@@ -40,7 +40,9 @@ static void decide(struct h1_conn *c, const struct section *section)
 {
     c->framing = (uint8_t)choose_framing(c, section);
     c->say_close = c->closing || c->framing == H1_FRAME_CLOSE || c->input != H1_READ || h1_front_draining();
-    if (section->status == 204) /* RFC 9110 8.6 */
+    if (c->ex->tunnel && section->status == 101)
+        c->framing = H1_FRAME_CLOSE; /* bytes as they come, until one side ends */
+    if (section->status == 204)      /* RFC 9110 8.6 */
         head_drop(&c->ex->response.head, section, FIELD_CONTENT_LENGTH);
 }
 
@@ -202,6 +204,16 @@ static bool make_piece(struct h1_conn *c, struct h1_out *out, struct gather *g, 
 
 /* ---- what was sent ---- */
 
+/* The first bytes of the final head left. */
+static void begin_response(struct h1_conn *c)
+{
+    if (c->ex->begun)
+        return;
+    c->ex->begun = true;
+    if (c->ex->tunnel && c->framing == H1_FRAME_CLOSE)
+        h1_input_tunnel(c);
+}
+
 /* n bytes of a piece were sent, perhaps not all: the output stands behind them. Body bytes leave the pipe. */
 static void advance_piece(struct h1_conn *c, const struct piece *piece, size_t n)
 {
@@ -212,7 +224,7 @@ static void advance_piece(struct h1_conn *c, const struct piece *piece, size_t n
     switch ((enum h1_output)piece->from.state) {
     case H1_OUT_HEAD:
         if (n > 0 && m->head.sections[m->head.section_sent].kind == SECTION_FINAL)
-            c->ex->begun = true;
+            begin_response(c);
         if (n == piece->len)
             m->head.section_sent++;
         else
@@ -249,11 +261,24 @@ static void advance(struct h1_conn *c, const struct pieces *pieces, const struct
     c->out.made = 0;
 }
 
+/* Whether a tunnel whose backend has ended its side still takes what the client sends (RFC 9113 8.5: half-closed). */
+static bool tunnel_goes_on(const struct h1_conn *c)
+{
+    const struct exchange *ex = c->ex;
+
+    return ex->tunnel && ex->back.ops && c->framing == H1_FRAME_CLOSE &&
+           (ex->request.state != MESSAGE_END || ex->request.pipe.size > 0);
+}
+
 /* The response was delivered: the next request, or the end of the connection. */
 static void response_done(struct h1_conn *c)
 {
     struct exchange *ex = c->ex;
 
+    if (tunnel_goes_on(c)) {
+        conn_shutdown(&c->conn);
+        return;
+    }
     if (!c->closing && !c->say_close && c->input == H1_READ) {
         if (c->rest_at < c->rest_end) {
             h1_input_next(c);

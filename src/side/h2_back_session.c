@@ -108,6 +108,7 @@ static void on_settings(struct h2_back *back, nghttp2_session *ng)
     uint32_t theirs = nghttp2_session_get_remote_settings(ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
     back->base.settled = true;
+    back->base.tunnels = nghttp2_session_get_remote_settings(ng, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
     back->base.backend->known_limit = theirs;
     back->base.limit = (uint32_t)min_size(theirs, CONFIG_BACKEND_STREAMS);
     backend_conn_freed(&back->base);

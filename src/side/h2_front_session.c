@@ -120,6 +120,7 @@ static int on_request(struct exchange *ex, bool body)
         reason = h2_request_interpret(&ex->request.head, &request);
     if (reason != H1_OK && h2_request_malformed(reason))
         return malformed(ex, h1_refusal(reason)->word);
+    ex->tunnel = request.tunnel;
     ex->request.state = body ? MESSAGE_BODY : MESSAGE_END;
     if (reason != H1_OK)
         refuse(ex, reason);
@@ -163,7 +164,7 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t stream_id, 
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (!ex || !exchange_wants_body(ex))
         return 0; /* nobody takes it: the client gets no more window */
-    if (limit > 0 && len > limit - ex->request.received) {
+    if (limit > 0 && !ex->tunnel && len > limit - ex->request.received) {
         exchange_refuse(ex, CAUSE_BODY_LARGE, 413, cause_info(CAUSE_BODY_LARGE)->word);
         return 0;
     }
@@ -264,6 +265,7 @@ bool h2_front_submit_settings(nghttp2_session *ng)
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, CONFIG_REQUEST_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, CONFIG_REQUEST_HEAD},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, IS_ENABLED(CONFIG_WEBSOCKET)},
     };
 
     return nghttp2_submit_settings(ng, NGHTTP2_FLAG_NONE, settings, ARRAY_SIZE(settings)) == 0 &&

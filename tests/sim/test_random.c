@@ -100,7 +100,7 @@ static void make_query(const struct scenario *scenario, struct bytes *q)
     if (often(15))
         bytes_printf(q, "&i=%u", between(1, 3));
     if (often(10))
-        bytes_printf(q, "&h=%u", scaled(scenario->tiny ? 100 : 3000));
+        bytes_printf(q, "&h=%u", scaled(scenario->tiny ? 100 : CONFIG_RESPONSE_HEAD / 3));
     if (often(20))
         bytes_printf(q, "&u=%u", 1 + scaled(20000));
     if (often(10))

@@ -131,7 +131,7 @@ static void make_request(const struct scenario *scenario, struct client *c)
 {
     static const char *const methods[] = {NULL, "HEAD", "DELETE", "OPTIONS", "PATCH"};
     struct bytes query = {NULL, 0, 0};
-    struct ask ask = {NULL};
+    struct ask ask = {.query = NULL};
 
     make_query(scenario, &query);
     bytes_put(&query, "", 1);

@@ -10,8 +10,9 @@
          ? CONFIG_CLIENTS + CONFIG_BACKEND_CONNS + CONFIG_LISTENERS                                                    \
          : 256)
 
-/* Log lines are written when this many bytes wait, or this long after the first, or when a pass had nothing to do. */
-#define LOG_BATCH 4096
+/* Log lines are written when this many bytes wait (a quarter of a small ring), or this long after the first, or when a
+   pass had nothing to do. */
+#define LOG_BATCH (CONFIG_LOG_RING / 4 < 4096 ? CONFIG_LOG_RING / 4 : 4096)
 #define LOG_DELAY_MS 100
 /* The most writes of logs in one pass: a pipe takes 4 KB a write. */
 #define LOG_WRITES 8

@@ -108,11 +108,15 @@ struct text core_line_field(struct text line, unsigned n)
     }
 }
 
-/* The id in "METHOD .../r/<id>?..."; 0 when there is none. */
+/* The id in "METHOD .../r/<id>?..."; 0 when there is none, or when the head did not come whole (the id may be cut). */
 static uint32_t line_id(struct text line)
 {
     struct text request = core_line_field(line, LINE_REQUEST);
+    struct text how = core_line_field(line, LINE_END);
     uint64_t id = 0;
+
+    if (how.len == 2 && how.ptr[1] == 'R')
+        return 0;
 
     for (size_t i = 0; i + 3 < request.len; i++) {
         size_t end = i + 3;

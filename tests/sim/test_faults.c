@@ -60,13 +60,18 @@ static bool all_well(const struct scene *scene)
 }
 
 /* One run with a failing platform call. False when there was no nth call. */
-static bool run_io(uint32_t n, enum sim_fault fault)
+static bool run_io(uint32_t n, enum sim_fault fault, bool narrow)
 {
     struct scene scene;
+    struct sim_options options = {.seed = n, .latency_ms = n % 3, .log_lossy = true};
     bool fired;
 
-    scene_begin(&scene, &(struct sim_options){.seed = n, .latency_ms = n % 3, .chop = 60, .log_lossy = true});
-    sim_describe("call %u fails so: %d", n, fault);
+    if (narrow) /* writes are taken in part, and go on later */
+        options.origin_buffer = 250;
+    else
+        options.chop = 60;
+    scene_begin(&scene, &options);
+    sim_describe("call %u fails so: %d, narrow %d", n, fault, narrow);
     sim_fail_nth(n, fault);
     if (core_try_start(conf)) {
         core_run(30000);
@@ -88,14 +93,15 @@ static void every_call_fails(void **state)
     static const enum sim_fault faults[] = {SIM_ERROR, SIM_AGAIN, SIM_SHORT};
 
     (void)state;
-    for (size_t f = 0; f < ARRAY_SIZE(faults); f++) {
-        uint32_t n = 1;
+    for (size_t f = 0; f < ARRAY_SIZE(faults); f++)
+        for (int narrow = 0; narrow < 2; narrow++) {
+            uint32_t n = 1;
 
-        while (run_io(n, faults[f]))
-            n++;
-        print_message("%u calls\n", n - 1);
-        assert_true(n > 50);
-    }
+            while (run_io(n, faults[f], narrow != 0))
+                n++;
+            print_message("%u calls\n", n - 1);
+            assert_true(n > 50);
+        }
 }
 
 /* Whether the failure that arena_fail_nth(n) ordered has not happened yet: then it happens here. */

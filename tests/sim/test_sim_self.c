@@ -259,7 +259,7 @@ static unsigned findings(const char *bytes, unsigned asked, bool reset, unsigned
     unsigned found[2];
 
     for (unsigned piecemeal = 0; piecemeal < 2; piecemeal++) {
-        struct reader reader = {NULL};
+        struct reader reader = {.responses = NULL};
         size_t len = strlen(bytes);
 
         sim_begin(NULL);
@@ -414,7 +414,7 @@ static void h2_ask(const char *query, struct h2_client *client, struct origin **
     assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, got_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, got_close);
-    *client = (struct h2_client){NULL};
+    *client = (struct h2_client){.session = NULL};
     assert_int_equal(nghttp2_session_client_new3(&client->session, callbacks, client, NULL, &mem), 0);
     arena_leave(before);
     CHECK_INT(port_connect(&(*origin)->host.addr, &client->handle), PORT_OK);

@@ -75,6 +75,11 @@ endif
 
 port-$(CONFIG_PORT_POSIX) += $(wildcard port/posix/*.c)
 
+src-$(CONFIG_H2_FRONT)    += $(wildcard src/side/h2_front*.c)
+src-$(CONFIG_WEBSOCKET)   += src/proxy/websocket.c src/base/sha1.c
+src-$(CONFIG_REVERSE_MAP) += src/proxy/reverse_map.c src/proxy/forward_map.c
+src-$(CONFIG_FORWARDED)   += src/proxy/forwarded.c
+
 lib_src  := $(filter-out $(src-),$(sort $(wildcard src/*/*.c)))
 main_src := src/main.c $(filter-out $(src-),$(sort $(port-y)))
 

@@ -156,6 +156,11 @@ void arena_free(struct arena *arena, void *ptr)
         block_join(arena);
 }
 
+size_t arena_room(const struct arena *arena)
+{
+    return arena->size - arena->used;
+}
+
 void arena_stats(const struct arena *arena, struct arena_stats *stats)
 {
     uint32_t largest = 0;

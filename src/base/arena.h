@@ -29,6 +29,9 @@ void *arena_realloc(struct arena *arena, void *ptr, size_t size) MUST_USE;
 /* ptr: from this arena, or NULL. A pointer from elsewhere, a double free or an overwritten block head panics. */
 void arena_free(struct arena *arena, void *ptr);
 
+/* Bytes that are not in use (perhaps not in one piece). O(1). */
+size_t arena_room(const struct arena *arena);
+
 struct arena_stats {
     size_t size;         /* of the storage */
     size_t used;         /* bytes in live blocks, with their overhead */

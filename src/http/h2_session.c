@@ -218,6 +218,14 @@ bool h2_session_over(const struct h2_session *s)
     return !nghttp2_session_want_read(s->ng) && !h2_session_wants_write(s);
 }
 
+/* nghttp2's frame buffer of 16,394 bytes, and its bookkeeping around it. */
+#define SENDING 20480
+
+bool h2_session_has_room(const struct h2_session *s, size_t bytes)
+{
+    return arena_room(s->arena) >= SENDING + CONFIG_H2_ARENA_STREAM + 2 * bytes;
+}
+
 size_t h2_session_memory(const struct h2_session *s)
 {
     struct arena_stats stats = {0};

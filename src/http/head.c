@@ -92,6 +92,16 @@ struct section *head_last(struct head *head)
     return head->section_count > 0 ? &head->sections[head->section_count - 1] : NULL;
 }
 
+void head_drop_trailers(struct head *head)
+{
+    const struct section *last = head_last(head);
+
+    if (!last || last->kind != SECTION_TRAILERS)
+        return;
+    head->field_count = last->first;
+    head->section_count--;
+}
+
 /* Appends to the index; there must be room. */
 static void add_field(struct head *head, struct span name, struct span value, enum field_id id)
 {

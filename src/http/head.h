@@ -94,6 +94,9 @@ bool head_store(struct head *head, struct text t, struct span *span) MUST_USE;
    behind its head may stand bytes that are not read yet. `status` is 0 but for SECTION_INTERIM and SECTION_FINAL. */
 struct section *head_begin(struct head *head, enum section_kind kind, unsigned status);
 
+/* Forgets trailers that were begun, with their fields; their text stays. Harmless when there are none. */
+void head_drop_trailers(struct head *head);
+
 /* The last section, or NULL. */
 struct section *head_last(struct head *head);
 

@@ -105,7 +105,7 @@ bool server_start(const char *path, struct text content, config_report *report, 
     loop_init();
     timer_class_init(&drain_class, "drain", CONFIG_DRAIN_S * 1000U);
     timer_init(&drain_timer, on_drain_timer);
-    exchange_init();
+    exchange_init(config.front.timeout_ms);
     reply_init();
     exchange_use_site(&config.site);
     exchange_set_draining(false);

@@ -15,17 +15,17 @@ static const struct site *current_site;
 static exchange_answer_fn *answer_locally;
 static bool draining;
 
-/* The most that a client may leave a local answer untaken. */
-static struct timer_class answer_class;
+/* The most that nothing may move while the client is who is waited for. */
+static struct timer_class client_class;
 
-void exchange_init(void)
+void exchange_init(uint32_t client_ms)
 {
-    timer_class_init(&answer_class, "answer", CONFIG_TIMEOUT_S * 1000U);
+    timer_class_init(&client_class, "client", client_ms);
 }
 
 void exchange_exit(void)
 {
-    timer_class_remove(&answer_class);
+    timer_class_remove(&client_class);
 }
 
 void exchange_use_site(const struct site *site)
@@ -117,6 +117,7 @@ static void exchange_start(struct exchange *ex)
     ex->client_authority = (struct span){0, 0};
     ex->client_path = (struct span){0, 0};
     ex->begun = false;
+    ex->late = false;
     ex->started = loop_now();
     ex->status = 0;
     ex->back_status = 0;
@@ -300,6 +301,20 @@ static enum cause late_cause(const struct exchange *ex)
     return ex->request.state == MESSAGE_END ? CAUSE_BACKEND_TIMEOUT : CAUSE_CLIENT_TIMEOUT;
 }
 
+/* The backend's time has run out. A client has a time of its own: HTTP/1.1's front watches it for its connection, but
+   an HTTP/2 client may stall one stream among others. */
+static void on_late(struct exchange *ex, enum cause cause)
+{
+    if (cause_info(cause)->status == 504 || cause == CAUSE_TUNNEL_IDLE || ex->late) {
+        exchange_fail(ex, cause);
+    } else if (ex->proto == PROTO_H2) {
+        ex->late = true;
+        timer_set(&ex->timer, &client_class, loop_now());
+    } else {
+        exchange_touch(ex);
+    }
+}
+
 static void exchange_on_timer(struct timer *timer)
 {
     struct exchange *ex = container_of(timer, struct exchange, timer);
@@ -308,7 +323,7 @@ static void exchange_on_timer(struct timer *timer)
     case EXCHANGE_QUEUED: exchange_fail(ex, CAUSE_QUEUE_TIMEOUT); return;
     case EXCHANGE_CONNECTING: exchange_fail(ex, CAUSE_CONNECT_TIMEOUT); return;
     case EXCHANGE_WAITING:
-    case EXCHANGE_BODY: exchange_fail(ex, late_cause(ex)); return;
+    case EXCHANGE_BODY: on_late(ex, late_cause(ex)); return;
     case EXCHANGE_ANSWERED:
         set_cause(ex, CAUSE_CLIENT_STALLED);
         exchange_cut(ex);
@@ -320,8 +335,9 @@ static void exchange_on_timer(struct timer *timer)
 
 void exchange_touch(struct exchange *ex)
 {
+    ex->late = false;
     if (ex->state == EXCHANGE_WAITING || ex->state == EXCHANGE_BODY)
         timer_set(&ex->timer, &ex->route->backend->timeout_class, loop_now());
     else if (ex->state == EXCHANGE_ANSWERED)
-        timer_set(&ex->timer, &answer_class, loop_now());
+        timer_set(&ex->timer, &client_class, loop_now());
 }

@@ -104,6 +104,7 @@ struct exchange {
     struct span client_authority; /* in request.head.text, as the client sent it */
     struct span client_path;      /* the same: for the log */
 
+    bool late;  /* the backend's time ran out while the client was waited for: the client's runs */
     bool begun; /* bytes of the final response head left for the client: from now on it can only be cut */
 
     /* for the log */
@@ -130,8 +131,8 @@ struct exchange {
 struct exchange *exchange_open(const struct side_ops *front, void *self, const struct port_addr *client,
                                const struct port_addr *local);
 
-/* Prepares the timer of local answers; takes it out of service. */
-void exchange_init(void);
+/* Prepares the timer for clients that let an exchange stall (client_ms: Timeout); takes it out of service. */
+void exchange_init(uint32_t client_ms);
 void exchange_exit(void);
 
 /* Chooses what new exchanges work with. While draining, new requests are answered 503. */

@@ -100,28 +100,51 @@ static bool keep(struct head *head, const uint8_t *bytes, size_t len)
     return true;
 }
 
-static void take_trailers(struct h1_conn *c, const uint8_t *bytes, size_t len)
+/* Parses the trailer section in head.text[trailers_at, trailers_end). H1_PARTIAL: more is to come. */
+static enum h1_reason parse_trailers(struct h1_conn *c)
 {
     struct head *head = &c->ex->request.head;
     size_t consumed;
-    enum h1_reason reason;
+    enum h1_reason reason = h1_parse_trailers(&c->parser, head, c->trailers_at, c->trailers_end - c->trailers_at,
+                                              &h1_front_settings()->limits, &consumed);
+
+    if (reason == H1_OK) {
+        c->rest_at = c->trailers_at + (uint32_t)consumed;
+        c->rest_end = c->trailers_end;
+        end_of_request(c, head_last(head));
+    } else if (reason != H1_PARTIAL) {
+        refuse(c, reason);
+    }
+    return reason;
+}
+
+static void take_trailers(struct h1_conn *c, const uint8_t *bytes, size_t len)
+{
+    struct head *head = &c->ex->request.head;
 
     if (!keep(head, bytes, len)) {
         refuse(c, H1_HEAD_LARGE);
         return;
     }
     c->trailers_end = head->used;
-    reason = h1_parse_trailers(&c->parser, head, c->trailers_at, c->trailers_end - c->trailers_at,
-                               &h1_front_settings()->limits, &consumed);
-    if (reason == H1_PARTIAL)
+    (void)parse_trailers(c);
+}
+
+/* Trailers came with the request's first bytes: they are parsed where they stand. When more is to come, they move
+   behind all that is stored. */
+static void take_first_trailers(struct h1_conn *c, uint32_t at, uint32_t end)
+{
+    struct head *head = &c->ex->request.head;
+
+    c->trailers_at = at;
+    c->trailers_end = end;
+    if (parse_trailers(c) != H1_PARTIAL)
         return;
-    if (reason != H1_OK) {
-        refuse(c, reason);
-        return;
-    }
-    c->rest_at = c->trailers_at + (uint32_t)consumed;
-    c->rest_end = c->trailers_end;
-    end_of_request(c, head_last(head));
+    head_drop_trailers(head);
+    memset(&c->parser, 0, sizeof(c->parser));
+    c->trailers_at = head->used;
+    c->trailers_end = head->used;
+    take_trailers(c, (const uint8_t *)head->text + at, end - at);
 }
 
 /* Takes bytes of the body (and what comes behind it): all of them. */
@@ -183,7 +206,7 @@ static void begin_request(struct h1_conn *c, const struct h1_request *request)
         size_t n = c->chunked ? take_chunks(c, bytes + from, end - from) : take_length(c, bytes + from, end - from);
 
         if (c->input == H1_TRAILERS)
-            take_trailers(c, bytes + from + n, end - from - n);
+            take_first_trailers(c, from + (uint32_t)n, end);
         else if (c->input == H1_READ)
             c->rest_at = from + (uint32_t)n;
     }

@@ -342,8 +342,10 @@ static bool h2_back_open_stream(struct backend_conn *conn, struct exchange *ex)
     struct h2_back *back = container_of(conn, struct h2_back, base);
     size_t bytes = ex->request.head.used;
 
-    if (back->pending > 0 && back->pending + bytes > H2_PENDING_MOST)
+    if (back->pending > 0 && (back->pending + bytes > H2_PENDING_MOST || !h2_session_has_room(&back->h2, bytes)))
         return false;
+    if (conn->streams > 0 && !h2_session_has_room(&back->h2, bytes))
+        return false; /* it waits until a stream ends */
     if (!h2_back_submit(back, ex))
         return false;
     back->pending += (uint32_t)bytes;

@@ -191,7 +191,7 @@ void h2_io_grant(nghttp2_session *ng, struct h2_stream stream)
 /* ---- the write ---- */
 
 /* Writes the unsent rest. PORT_OK: nothing is left of it. */
-static enum port_result write_unsent(struct h2_session *s, struct conn *conn)
+static enum port_result write_unsent(struct h2_session *s, struct conn *conn, uint32_t *batch)
 {
     struct text rest = h2_session_unsent(s);
     struct gather *g;
@@ -200,6 +200,7 @@ static enum port_result write_unsent(struct h2_session *s, struct conn *conn)
 
     if (rest.len == 0)
         return PORT_OK;
+    (*batch)++; /* what began to leave with the last batch may have been processed */
     g = gather_begin();
     if (!gather_ref(g, rest.ptr, rest.len))
         return PORT_ERROR;
@@ -238,7 +239,7 @@ static enum port_result write_frames(struct h2_session *s, struct conn *conn)
 
 enum port_result h2_io_write(struct h2_session *s, struct conn *conn, uint32_t *batch, bool *more)
 {
-    enum port_result result = write_unsent(s, conn);
+    enum port_result result = write_unsent(s, conn, batch);
 
     *more = false;
     if (result != PORT_OK)

@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#define RUNS 300
+#define RUNS 500
 
 struct scenario {
     bool calm; /* all answers must be complete */

@@ -102,11 +102,24 @@ void h1_conn_release(struct h1_conn *c);
 void h1_input_read(struct h1_conn *c);
 /* Begins the next request with the bytes that came behind the last one. */
 void h1_input_next(struct h1_conn *c);
-/* The backend accepted a WebSocket: what the client sends from now on, and what it already sent, goes into the tunnel.
- */
-void h1_input_tunnel(struct h1_conn *c);
 /* Whether bytes are wanted from the socket now. */
 bool h1_input_wanted(const struct h1_conn *c);
+
+/* ---- h1_body.c ---- */
+
+/* Refuses the request: answered when nothing of a response was sent, else cut. The rest is not read. */
+void h1_body_refuse(struct h1_conn *c, enum h1_reason reason);
+/* Takes all bytes of a read in H1_BODY: the body's (at most the pipe's space) and what comes behind it. */
+void h1_body_take(struct h1_conn *c, const uint8_t *bytes, size_t len);
+/* The same for what came with the head: request.head.text[from, rest_end). */
+void h1_body_first(struct h1_conn *c, uint32_t from);
+/* Takes all bytes of a read in H1_TRAILERS. */
+void h1_body_trailers(struct h1_conn *c, const uint8_t *bytes, size_t len);
+/* Puts body bytes (at most the pipe's space) into the request's pipe; a busy one borrows. */
+void h1_body_push(struct h1_conn *c, const uint8_t *bytes, size_t n);
+/* The backend accepted a WebSocket: what the client sends from now on, and what it already sent, goes into the tunnel.
+ */
+void h1_body_tunnel(struct h1_conn *c);
 
 /* ---- h1_output.c ---- */
 

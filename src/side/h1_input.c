@@ -9,167 +9,6 @@
  * pipe. */
 #define HEAD_READ (CONFIG_REQUEST_WINDOW < CONFIG_INPUT_SIZE ? CONFIG_REQUEST_WINDOW : CONFIG_INPUT_SIZE)
 
-/* ---- refusing ---- */
-
-static void refuse(struct h1_conn *c, enum h1_reason reason)
-{
-    const struct h1_refusal *refusal = h1_refusal(reason);
-
-    c->input = H1_REFUSED;
-    log_info("h1", "refused: %s (%s)", refusal->word, refusal->section);
-    exchange_refuse(c->ex, CAUSE_BAD_REQUEST, refusal->status, refusal->word);
-}
-
-/* ---- bodies ---- */
-
-static void end_of_request(struct h1_conn *c, struct section *trailers)
-{
-    c->input = H1_READ;
-    timer_cancel(&c->read_timer);
-    exchange_pushed_end(c->ex, &c->ex->request, trailers);
-}
-
-/* Whether n more body bytes are within LimitRequestBody; refuses the request otherwise. */
-static bool within_limit(struct h1_conn *c, size_t n)
-{
-    uint64_t limit = h1_front_settings()->body_limit;
-
-    if (limit == 0 || n <= limit - c->ex->request.received)
-        return true;
-    c->input = H1_REFUSED;
-    exchange_refuse(c->ex, CAUSE_BODY_LARGE, 413, cause_info(CAUSE_BODY_LARGE)->word);
-    return false;
-}
-
-static void push(struct h1_conn *c, const uint8_t *bytes, size_t n)
-{
-    struct message *m = &c->ex->request;
-
-    if (n == 0)
-        return;
-    pipe_write(&m->pipe, bytes, n);
-    exchange_pushed(c->ex, m, n);
-}
-
-static size_t take_length(struct h1_conn *c, const uint8_t *bytes, size_t len)
-{
-    size_t n = len < c->body_left ? len : (size_t)c->body_left;
-
-    push(c, bytes, n);
-    c->body_left -= n;
-    if (c->body_left == 0)
-        end_of_request(c, NULL);
-    return n;
-}
-
-/* Takes chunked bytes up to the last chunk's line. */
-static size_t take_chunks(struct h1_conn *c, const uint8_t *bytes, size_t len)
-{
-    size_t at = 0;
-
-    while (at < len && c->input == H1_BODY) {
-        size_t consumed;
-        size_t data;
-        enum h1_reason reason = h1_decode_chunks(&c->chunks, bytes + at, len - at, &consumed, &data);
-
-        if (reason != H1_OK) {
-            refuse(c, reason);
-            return len;
-        }
-        at += consumed;
-        if (!within_limit(c, data))
-            return len;
-        push(c, bytes + at - data, data);
-        if (c->chunks.state == H1_CHUNK_TRAILERS) {
-            c->input = H1_TRAILERS;
-            c->trailers_at = c->ex->request.head.used;
-            c->trailers_end = c->trailers_at;
-            memset(&c->parser, 0, sizeof(c->parser));
-        }
-    }
-    return at;
-}
-
-/* Keeps bytes behind the message in the head's storage. False: there is no room. */
-static bool keep(struct head *head, const uint8_t *bytes, size_t len)
-{
-    if (len > head->cap - head->used)
-        return false;
-    memmove(head->text + head->used, bytes, len);
-    head->used += (uint32_t)len;
-    return true;
-}
-
-/* Parses the trailer section in head.text[trailers_at, trailers_end). H1_PARTIAL: more is to come. */
-static enum h1_reason parse_trailers(struct h1_conn *c)
-{
-    struct head *head = &c->ex->request.head;
-    size_t consumed;
-    enum h1_reason reason = h1_parse_trailers(&c->parser, head, c->trailers_at, c->trailers_end - c->trailers_at,
-                                              &h1_front_settings()->limits, &consumed);
-
-    if (reason == H1_OK) {
-        c->rest_at = c->trailers_at + (uint32_t)consumed;
-        c->rest_end = c->trailers_end;
-        end_of_request(c, head_last(head));
-    } else if (reason != H1_PARTIAL) {
-        refuse(c, reason);
-    }
-    return reason;
-}
-
-static void take_trailers(struct h1_conn *c, const uint8_t *bytes, size_t len)
-{
-    struct head *head = &c->ex->request.head;
-
-    if (!keep(head, bytes, len)) {
-        refuse(c, H1_HEAD_LARGE);
-        return;
-    }
-    c->trailers_end = head->used;
-    (void)parse_trailers(c);
-}
-
-/* Trailers came with the request's first bytes: they are parsed where they stand. When more is to come, they move
-   behind all that is stored. */
-static void take_first_trailers(struct h1_conn *c, uint32_t at, uint32_t end)
-{
-    struct head *head = &c->ex->request.head;
-
-    c->trailers_at = at;
-    c->trailers_end = end;
-    if (parse_trailers(c) != H1_PARTIAL)
-        return;
-    head_drop_trailers(head);
-    memset(&c->parser, 0, sizeof(c->parser));
-    c->trailers_at = head->used;
-    c->trailers_end = head->used;
-    take_trailers(c, (const uint8_t *)head->text + at, end - at);
-}
-
-/* Takes bytes of the body (and what comes behind it): all of them. */
-static void take_body(struct h1_conn *c, const uint8_t *bytes, size_t len)
-{
-    size_t n = c->chunked ? take_chunks(c, bytes, len) : take_length(c, bytes, len);
-
-    if (c->input == H1_TRAILERS)
-        take_trailers(c, bytes + n, len - n);
-}
-
-void h1_input_tunnel(struct h1_conn *c)
-{
-    const struct head *head = &c->ex->request.head;
-    uint32_t at = c->rest_at;
-    uint32_t end = c->rest_end;
-
-    c->input = H1_TUNNEL;
-    c->closing = true;
-    c->rest_at = end;
-    push(c, (const uint8_t *)head->text + at, end - at); /* at most HEAD_READ bytes: the pipe is empty */
-    if (c->eof)
-        exchange_pushed_end(c->ex, &c->ex->request, NULL);
-}
-
 /* ---- heads ---- */
 
 /* Routes the request, and takes what already came of its body: request.head.text[rest_at, rest_end). */
@@ -200,16 +39,8 @@ static void begin_request(struct h1_conn *c, const struct h1_request *request)
         h1_conn_await(c, true);
     }
     exchange_request(ex, c->input == H1_BODY, request->body == H1_BODY_LENGTH, request->length);
-    if (c->ex && c->input == H1_BODY && from < c->rest_end) {
-        uint32_t end = c->rest_end;
-        const uint8_t *bytes = (const uint8_t *)ex->request.head.text;
-        size_t n = c->chunked ? take_chunks(c, bytes + from, end - from) : take_length(c, bytes + from, end - from);
-
-        if (c->input == H1_TRAILERS)
-            take_first_trailers(c, from + (uint32_t)n, end);
-        else if (c->input == H1_READ)
-            c->rest_at = from + (uint32_t)n;
-    }
+    if (c->ex && c->input == H1_BODY)
+        h1_body_first(c, from);
 }
 
 /* Parses what is there of a head. */
@@ -235,7 +66,7 @@ static void take_head(struct h1_conn *c)
         !forward_is_ours(&c->ex->site->forward, head_text(head, head->authority), &c->ex->local))
         reason = H1_NOT_OURS;
     if (reason != H1_OK) {
-        refuse(c, reason);
+        h1_body_refuse(c, reason);
         return;
     }
     c->rest_at = (uint32_t)consumed;
@@ -322,13 +153,6 @@ static size_t room_for_read(const struct h1_conn *c, uint8_t **buf)
                     min_size(pipe_space(&m->pipe), c->body_left < SIZE_MAX ? (size_t)c->body_left : SIZE_MAX));
 }
 
-/* A body that keeps its pipe full may borrow. */
-static void grow(struct message *m)
-{
-    if (m->received >= m->pipe.limit && m->pipe.limit < CONFIG_INPUT_SIZE && !pipe_short())
-        pipe_borrow(&m->pipe, m->pipe.limit);
-}
-
 bool h1_input_wanted(const struct h1_conn *c)
 {
     uint8_t *buf;
@@ -388,16 +212,9 @@ static void take(struct h1_conn *c, const uint8_t *buf, size_t n)
         else
             take_head(c);
         return;
-    case H1_BODY:
-        take_body(c, buf, n);
-        if (c->ex && c->input == H1_BODY)
-            grow(&c->ex->request);
-        return;
-    case H1_TRAILERS: take_trailers(c, buf, n); return;
-    case H1_TUNNEL:
-        push(c, buf, n);
-        grow(&c->ex->request);
-        return;
+    case H1_BODY: h1_body_take(c, buf, n); return;
+    case H1_TRAILERS: h1_body_trailers(c, buf, n); return;
+    case H1_TUNNEL: h1_body_push(c, buf, n); return;
     case H1_READ:
         c->rest_at = head->used;
         head->used += (uint32_t)n;

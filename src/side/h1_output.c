@@ -211,7 +211,7 @@ static void begin_response(struct h1_conn *c)
         return;
     c->ex->begun = true;
     if (c->ex->tunnel && c->framing == H1_FRAME_CLOSE)
-        h1_input_tunnel(c);
+        h1_body_tunnel(c);
 }
 
 /* n bytes of a piece were sent, perhaps not all: the output stands behind them. Body bytes leave the pipe. */

@@ -1,55 +1,66 @@
 #!/bin/sh
 # Install what a goal needs and the machine does not have: deps.sh build|run|check|bench ...
 # Silent when nothing is missing. Without the right to install, it says what to type.
+# For check also the npm packages of tests/system/node, into its node_modules (not tracked).
 build="gcc libc6-dev make libnghttp2-dev python3 python3-kconfiglib"
 run="$build nghttp2-server nghttp2-client curl iproute2"
 check="$run clang clang-format clang-tidy libclang-rt-14-dev llvm cppcheck libcmocka-dev python3-pytest python3-h2
-    strace"
+    strace chromium"
 bench="$run nghttp2-proxy haproxy apache2-bin strace wrk procps"
 
+# Node.js may also come from elsewhere than Debian, with its npm.
+command -v node >/dev/null || check="$check nodejs"
+command -v npm >/dev/null || check="$check npm"
+
+install_packages() {
+    if [ "$(id -u)" = 0 ]; then
+        root=
+    elif sudo -n true 2>/dev/null; then
+        root="sudo -n"
+    else
+        echo "These packages are missing. Type:" >&2
+        echo "  sudo apt-get update && sudo apt-get install --no-install-recommends$missing" >&2
+        exit 1
+    fi
+    echo "deps: installing$missing"
+    $root env DEBIAN_FRONTEND=noninteractive apt-get update -q </dev/null >&2 ||
+        echo "deps: apt-get update failed; trying with the package lists as they are" >&2
+    if ! $root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing </dev/null >&2
+    then
+        echo "deps: could not install$missing" >&2
+        exit 1
+    fi
+}
+
+# The npm packages that a lock file names. A copy of it beside them tells that they are there.
+install_peers() {
+    cmp -s "$1/package-lock.json" "$1/node_modules/.installed" && return
+    echo "deps: installing npm packages into $1/node_modules"
+    (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >&2 &&
+        cp package-lock.json node_modules/.installed) || { echo "deps: npm ci failed in $1" >&2; exit 1; }
+}
+
 wanted=
+peers=
 for set in "$@"; do
     case $set in
     build) wanted="$wanted $build" ;;
     run) wanted="$wanted $run" ;;
-    check) wanted="$wanted $check" ;;
+    check) wanted="$wanted $check" peers=tests/system/node ;;
     bench) wanted="$wanted $bench" ;;
     *) echo "deps: no such set: $set" >&2; exit 2 ;;
     esac
 done
 
-if ! command -v dpkg-query >/dev/null; then
-    echo "deps: this is not Debian, so nothing is checked. Needed, by Debian's names:" $wanted >&2
-    exit 0
-fi
-
-present=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' $wanted 2>/dev/null | sed -n 's/^ii //p')
 missing=
-for package in $wanted; do
-    case "
-$present
-" in
-    *"
-$package
-"*) ;;
-    *) case " $missing " in *" $package "*) ;; *) missing="$missing $package" ;; esac ;;
-    esac
-done
-[ -z "$missing" ] && exit 0
-
-if [ "$(id -u)" = 0 ]; then
-    root=
-elif sudo -n true 2>/dev/null; then
-    root="sudo -n"
+if command -v dpkg-query >/dev/null; then
+    present=" $(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' $wanted 2>/dev/null |
+        sed -n 's/^ii //p' | tr '\n' ' ')"
+    for package in $wanted; do
+        case "$present$missing " in *" $package "*) ;; *) missing="$missing $package" ;; esac
+    done
 else
-    echo "These packages are missing. Type:" >&2
-    echo "  sudo apt-get update && sudo apt-get install --no-install-recommends$missing" >&2
-    exit 1
+    echo "deps: this is not Debian, so nothing is checked. Needed, by Debian's names:" $wanted >&2
 fi
-echo "deps: installing$missing"
-$root env DEBIAN_FRONTEND=noninteractive apt-get update -q </dev/null >&2 ||
-    echo "deps: apt-get update failed; trying with the package lists as they are" >&2
-if ! $root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing </dev/null >&2; then
-    echo "deps: could not install$missing" >&2
-    exit 1
-fi
+[ -z "$missing" ] || install_packages
+[ -z "$peers" ] || install_peers "$peers"

@@ -52,7 +52,8 @@ kconfig_tool := KCONFIG_CONFIG=$(O)/.config $(PYTHON) -m
 
 # Goals that compile nothing and so need no configuration.
 plain_goals := help clean distclean uninstall deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
-    format check-format layering unit sim fuzz compilers options clang-tests footprint-all budget check run bench
+    format check-format layering check-readme unit sim fuzz compilers options clang-tests footprint-all budget \
+    check run bench
 compiling := $(filter-out $(plain_goals),$(or $(MAKECMDGOALS),all))
 
 # $(call remember,FILE,TEXT): FILE holds TEXT, and is touched only when TEXT changes.
@@ -113,7 +114,7 @@ comma := ,
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
 ifneq ($(compiling),)
-$(call remember,$(O)/.flags,$(CC) $(ALL_CFLAGS) $(VERSION) $(ALL_LDFLAGS) $(ALL_LIBS))
+$(call remember,$(O)/.flags,$(CC) $(ALL_CFLAGS) $(VERSION) $(ETC) $(ALL_LDFLAGS) $(ALL_LIBS))
 $(call remember,$(O)/.lib-sources,$(lib_src))
 endif
 
@@ -137,7 +138,7 @@ $(O)/obj/%.o: %.c $(O)/.flags | $(O)/.config-checked
 	@$(say) CC $<
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(call obj,src/main.c): DEFINES += -DCULVERT_VERSION='"$(VERSION)"'
+$(call obj,src/main.c): DEFINES += -DCULVERT_VERSION='"$(VERSION)"' -DCULVERT_CONF='"$(ETC)/culvert.conf"'
 $(O)/obj/tests/%.o: WARNINGS += -Wno-conversion
 .SECONDARY:
 
@@ -237,7 +238,7 @@ all_c     := $(sort $(wildcard src/*.c src/*/*.c port/*/*.c))
 all_h     := $(sort $(wildcard include/*.h src/*/*.h port/*/*.h))
 formatted := $(all_c) $(all_h) $(sort $(wildcard tests/*/*.[ch]))
 
-.PHONY: format check-format layering tidy cppcheck
+.PHONY: format check-format layering check-readme tidy cppcheck
 format:
 	$(Q)$(CLANG_FORMAT) -i $(formatted)
 check-format:
@@ -247,6 +248,10 @@ check-format:
 layering:
 	$(Q)$(PYTHON) -B tests/layering.py --self-test
 	$(Q)$(PYTHON) -B tests/layering.py
+
+# README names all directives, options and reasons, and its configurations are good.
+check-readme: compile-host-gcc
+	$(Q)CULVERT=$(O)/check/host-gcc/culvert $(PYTHON) -B .build/readme_tables.py
 
 tidy: $(all_c:%=$(O)/tidy/%.ok)
 	@echo "tidy: $(words $(all_c)) files"
@@ -296,7 +301,7 @@ run: deps-run
 	+$(Q)$(MAKE) -s $(O)/culvert
 	@DEMO_PORT=$(DEMO_PORT) exec $(PYTHON) -B .build/run.py $(O)/culvert
 
-checks := check-format layering cppcheck tidy compilers budget options unit sim fuzz system clang-tests
+checks := check-format layering check-readme cppcheck tidy compilers budget options unit sim fuzz system clang-tests
 check: deps-check
 	+$(Q).build/check.sh "$(MAKE)" $(checks)
 

@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+"""Holds README.md to the sources: every directive, Kconfig symbol (with its value in each defconfig), cause and refusal
+has its row, and every configuration in it is taken by culvert -t.
+
+    readme_tables.py             check the tables; with CULVERT=BINARY also the configurations
+    readme_tables.py kconfig     print the table of Kconfig symbols, to paste
+"""
+import glob
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import kconfiglib
+
+DEFCONFIGS = ("host", "router", "tiny")
+
+
+def read(path):
+    """A text file."""
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def kconfig_rows():
+    """(name, values, prompt) of every symbol, in the order of Kconfig."""
+    values = {}
+    for name in DEFCONFIGS:
+        kconf = kconfiglib.Kconfig("Kconfig", warn=False)
+        kconf.load_config(f"config/{name}_defconfig")
+        for symbol in kconf.unique_defined_syms:
+            values.setdefault(symbol.name, []).append(symbol.str_value)
+    for symbol in kconf.unique_defined_syms:
+        prompt = next((node.prompt[0] for node in symbol.nodes if node.prompt), "")
+        yield symbol.name, values[symbol.name], prompt
+
+
+def kconfig_cells(name, values):
+    """The beginning of a symbol's row."""
+    return f"| `{name}` | " + " | ".join(values) + " |"
+
+
+def entries(path, array, pattern):
+    """The matches of a pattern within one array of a source file; none at all is an error of this program."""
+    body = re.search(re.escape(array) + r".*?\n};", read(path), re.S)
+    found = re.findall(pattern, body.group(0)) if body else []
+    if not found:
+        sys.exit(f"readme_tables: {path} has no {array} as it was; teach this program the new form")
+    return found
+
+
+def expected():
+    """(what, the beginning of its row) of all that README must have."""
+    for name, values, _ in kconfig_rows():
+        yield "Kconfig symbol", kconfig_cells(name, values)
+    for name in entries("src/ops/config_directives.c", "directives[] = {", r'(?:NAME|FLAG|TIME|NUMBER)\("(\w+)"'):
+        yield "directive", f"| `{name}` |"
+    for status, who, word in entries("src/proxy/cause.c", "causes[CAUSES] = {", r"\{(\d+), '(.)', \"([\w-]+)\"\}"):
+        yield "cause", f"| `{word}` | {status if status != '0' else '-'} | {who} |"
+    refusals = entries("src/http/h1_reason.c", "refusals[H1_REASONS] = {", r'\{(\d+), "([\w-]+)", "([^":]+)')
+    for status, word, section in refusals:
+        yield "refusal", f"| `{word}` | {status} | {section} |"
+    for path in sorted(glob.glob("src/side/*.c")):
+        for word in re.findall(r'(?:malformed\(ex, |->word = )"([\w-]+)"', read(path)):
+            yield "word of " + path, f"| `{word}` |"
+
+
+def missing(text):
+    """What README lacks."""
+    lines = [re.sub(r"\s+", " ", line) for line in text.splitlines() if line.startswith("|")]
+    for what, row in expected():
+        if not any(line.startswith(row) for line in lines):
+            yield f"README.md: no row for this {what}: {row}"
+
+
+def snippets(text):
+    """(file name, configuration): a first line "# NAME.conf" names the file."""
+    for number, block in enumerate(re.findall(r"^```apache\n(.*?)^```", text, re.S | re.M)):
+        name = re.match(r"# ([\w.-]+\.conf)\n", block)
+        yield name.group(1) if name else f"{number}.conf", block
+
+
+def refused(text, culvert):
+    """The configurations of README that culvert does not take, or takes with a warning."""
+    with tempfile.TemporaryDirectory(prefix="culvert-readme-") as where:
+        files = dict(snippets(text))
+        if not files:
+            yield "README.md: no configuration to try"
+        for name, block in files.items():
+            with open(os.path.join(where, name), "w", encoding="utf-8") as file:
+                file.write(block)
+        for name, block in files.items():
+            if not re.search(r"^Listen", block, re.M):
+                continue  # a part that another one includes
+            done = subprocess.run([culvert, "-t", "-c", name], cwd=where, check=False, capture_output=True, text=True)
+            if done.returncode != 0 or done.stderr:
+                yield f"README.md: this configuration is not taken: {done.stderr.strip()}\n{block}"
+
+
+def main(args):
+    """Run."""
+    if args == ["kconfig"]:
+        print("| Symbol | " + " | ".join(DEFCONFIGS) + " | |\n|---|" + "---:|" * len(DEFCONFIGS) + "---|")
+        for name, values, prompt in kconfig_rows():
+            print(kconfig_cells(name, values), prompt, "|")
+        return 0
+    if args:
+        sys.exit(__doc__)
+    text = read("README.md")
+    faults = list(missing(text))
+    if os.environ.get("CULVERT"):
+        faults += refused(text, os.path.abspath(os.environ["CULVERT"]))
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    if not faults:
+        print(f"check-readme: {len(list(expected()))} rows, {len(list(snippets(text)))} configurations")
+    return 1 if faults else 0
+
+
+sys.exit(main(sys.argv[1:]))

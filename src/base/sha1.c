@@ -19,10 +19,10 @@ static uint32_t rotate(uint32_t x, unsigned n)
 /* The eighty words that a block is expanded to. */
 static void expand(const uint8_t *block, uint32_t *w)
 {
-    for (unsigned i = 0; i < 16; i++)
+    for (size_t i = 0; i < 16; i++)
         w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 | (uint32_t)block[4 * i + 2] << 8 |
                block[4 * i + 3];
-    for (unsigned i = 16; i < 80; i++)
+    for (size_t i = 16; i < 80; i++)
         w[i] = rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
 }
 

@@ -24,7 +24,8 @@ static const struct share shares[] = {
      CONFIG_REQUEST_WINDOW + CONFIG_RESPONSE_WINDOW + 2 * CONFIG_BODY_BLOCK},
     {"body blocks, shared", CONFIG_BODY_BLOCKS_SHARED, CONFIG_BODY_BLOCK},
     {"configuration", 1, sizeof(struct config)},
-    {"log rings", 2, CONFIG_LOG_RING},
+    {"log rings", 1,
+     CONFIG_LOG_RING + (CONFIG_LOG_RING / 4 > 8 * CONFIG_LOG_LINE ? CONFIG_LOG_RING / 4 : 8 * CONFIG_LOG_LINE)},
     {"input and output buffer", 1, CONFIG_INPUT_SIZE + CONFIG_OUTPUT_SIZE},
 };
 

@@ -30,15 +30,16 @@ static void put_request(struct textbuf *b, const struct exchange *ex, size_t res
 {
     char storage[CONFIG_LOG_LINE];
     const struct head *head = &ex->request.head;
-    struct text method = head_text(head, head->method);
+    struct text method = head_text(head, ex->client_method.len > 0 ? ex->client_method : head->method);
+    struct text path = head_text(head, ex->client_path.len > 0 ? ex->client_path : head->path);
     size_t room = b->cap - b->len > reserve + 4 ? b->cap - b->len - reserve - 4 : 0;
     struct textbuf request;
 
     textbuf_init(&request, storage, min_size(sizeof(storage), room));
-    if (method.len > 0) {
+    if (path.len > 0 || ex->proto == PROTO_H2) {
         log_escape(&request, method);
         textbuf_putc(&request, ' ');
-        log_escape(&request, head_text(head, ex->client_path));
+        log_escape(&request, path);
     } else {
         log_escape(&request, raw_line(ex));
     }

@@ -115,6 +115,7 @@ static void exchange_start(struct exchange *ex)
     ex->tunnel = false;
     ex->tunnel_key = (struct span){0, 0};
     ex->client_authority = (struct span){0, 0};
+    ex->client_method = (struct span){0, 0};
     ex->client_path = (struct span){0, 0};
     ex->begun = false;
     ex->late = false;

@@ -102,6 +102,7 @@ struct exchange {
     bool tunnel;                  /* a WebSocket: both bodies are its bytes, without length (RFC 8441) */
     struct span tunnel_key;       /* of an HTTP/1.1 client's handshake */
     struct span client_authority; /* in request.head.text, as the client sent it */
+    struct span client_method;    /* the same: for the log */
     struct span client_path;      /* the same: for the log */
 
     bool late;  /* the backend's time ran out while the client was waited for: the client's runs */

@@ -31,6 +31,7 @@ void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t 
     struct forward_context context;
 
     ex->client_authority = head->authority;
+    ex->client_method = head->method;
     ex->request.state = body ? MESSAGE_BODY : MESSAGE_END;
     ex->request.has_length = has_length;
     ex->request.length = length;

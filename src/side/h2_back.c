@@ -147,6 +147,7 @@ static void h2_back_on_timer(struct timer *timer)
     switch (back->wait) {
     case H2_WAIT_CONNECT: h2_back_lose(back, CAUSE_CONNECT_TIMEOUT); return;
     case H2_WAIT_SETTINGS: h2_back_lose(back, CAUSE_BACKEND_SETTINGS); return;
+    case H2_WAIT_PING:
     case H2_WAIT_WRITE: h2_back_lose(back, CAUSE_BACKEND_TIMEOUT); return;
     case H2_WAIT_IDLE:
         back->wait = H2_WAIT_NOTHING;
@@ -181,6 +182,7 @@ static void on_readable(struct h2_back *back)
         return;
     }
     back->heard = loop_now();
+    back->probing = false;
     if (!h2_session_feed(&back->h2, conn_input(), n)) {
         h2_back_lose(back, CAUSE_BACKEND_PROTOCOL);
         return;
@@ -237,6 +239,9 @@ static void set_wait(struct h2_back *back, bool blocked)
     if (blocked) {
         wait = H2_WAIT_WRITE;
         c = &back->base.backend->timeout_class;
+    } else if (back->probing) {
+        wait = H2_WAIT_PING;
+        c = &settings_class;
     } else if (!back->base.settled) {
         wait = H2_WAIT_SETTINGS;
         c = &settings_class;
@@ -318,6 +323,13 @@ static void op_space(struct exchange *ex, size_t n)
         note_news(ex);
 }
 
+/* Asks for a sign of life: bytes of any kind must come within the time for SETTINGS. */
+static void probe(struct h2_back *back)
+{
+    if (!back->probing && nghttp2_submit_ping(back->h2.ng, NGHTTP2_FLAG_NONE, NULL) == 0)
+        back->probing = true;
+}
+
 /* The exchange ends before its stream: CANCEL. After a whole response only the rest of the request is unwanted:
    NO_ERROR is the server's word (RFC 9113 8.1), so that is CANCEL, too. */
 static void op_abort(struct exchange *ex, enum cause cause)
@@ -325,9 +337,9 @@ static void op_abort(struct exchange *ex, enum cause cause)
     struct h2_back *back = back_of(ex);
     uint32_t code = cause == CAUSE_BACKEND_PROTOCOL ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL;
 
-    /* Not a word for as long as an answer may take: the connection is likely dead, and takes no new streams. */
+    /* Not a word for as long as an answer may take: is anybody there? */
     if (cause == CAUSE_BACKEND_TIMEOUT && loop_now() - back->heard >= back->base.backend->settings.timeout_ms)
-        backend_conn_closing(&back->base);
+        probe(back);
     list_remove(&ex->back.node);
     list_remove(&ex->back.dirty);
     (void)nghttp2_session_set_stream_user_data(back->h2.ng, ex->back.stream_id, NULL);

@@ -9,6 +9,7 @@
 enum h2_back_wait {
     H2_WAIT_CONNECT,  /* the socket's connect */
     H2_WAIT_SETTINGS, /* the peer's SETTINGS */
+    H2_WAIT_PING,     /* any byte of a peer that let an answer's whole time pass in silence */
     H2_WAIT_WRITE,    /* the peer takes no bytes */
     H2_WAIT_IDLE,     /* there is no stream */
     H2_WAIT_NOTHING,  /* the timer is not set */
@@ -27,6 +28,7 @@ struct h2_back {
     uint32_t heard;    /* loop_now() when bytes last came */
     uint32_t batch;    /* number of the last write */
     uint32_t pending;  /* bytes of heads handed to nghttp2 and not yet pulled */
+    bool probing;      /* a PING asks whether the peer lives */
     bool goaway;       /* the peer sent GOAWAY */
     bool goodbye;      /* we sent GOAWAY */
     bool write_failed; /* the last write took nothing and never will */

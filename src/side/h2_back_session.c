@@ -26,6 +26,15 @@ static int refuse(struct exchange *ex, enum cause cause)
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
+/* The same for a complete frame or a piece of a body, where nghttp2 takes a callback's failure for the connection's. */
+static int reset_stream(nghttp2_session *ng, struct exchange *ex, enum cause cause, uint32_t code)
+{
+    (void)refuse(ex, cause);
+    return nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, ex->back.stream_id, code) == 0
+               ? 0
+               : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct exchange *ex = exchange_of(ng, frame->hd.stream_id);
@@ -74,7 +83,7 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, ng
 #define INTERIM_WAITING (HEAD_SECTIONS - 2)
 
 /* A header block is complete. */
-static int on_headers(struct exchange *ex, const nghttp2_frame *frame)
+static int on_headers(nghttp2_session *ng, struct exchange *ex, const nghttp2_frame *frame)
 {
     struct message *m = &ex->response;
     struct section *section = head_last(&m->head);
@@ -87,7 +96,8 @@ static int on_headers(struct exchange *ex, const nghttp2_frame *frame)
         return 0;
     }
     if (status == 101)
-        return refuse(ex, CAUSE_BACKEND_PROTOCOL); /* RFC 9113 8.6: there is no 101 in HTTP/2 */
+        return reset_stream(ng, ex, CAUSE_BACKEND_PROTOCOL,
+                            NGHTTP2_PROTOCOL_ERROR); /* RFC 9113 8.6: there is no 101 in HTTP/2 */
     if (status < 200 && m->head.section_count - m->head.section_sent > INTERIM_WAITING) {
         log_info("h2_back", "stream %d: more interim responses than the client takes: %u left out", ex->back.stream_id,
                  status);
@@ -95,7 +105,7 @@ static int on_headers(struct exchange *ex, const nghttp2_frame *frame)
         return 0;
     }
     if (!exchange_response(ex, status))
-        return refuse(ex, CAUSE_BACKEND_HEAD);
+        return reset_stream(ng, ex, CAUSE_BACKEND_HEAD, NGHTTP2_INTERNAL_ERROR);
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
         exchange_pushed_end(ex, m, NULL);
     return 0;
@@ -120,7 +130,7 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
     struct exchange *ex = frame->hd.stream_id > 0 ? exchange_of(ng, frame->hd.stream_id) : NULL;
 
     switch (frame->hd.type) {
-    case NGHTTP2_HEADERS: return ex ? on_headers(ex, frame) : 0;
+    case NGHTTP2_HEADERS: return ex ? on_headers(ng, ex, frame) : 0;
     case NGHTTP2_DATA:
         if (ex && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
             exchange_pushed_end(ex, &ex->response, NULL);
@@ -158,10 +168,7 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t stream_id, 
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (!ex || h2_io_receive(h2_back_stream(ex), data, len))
         return 0;
-    (void)refuse(ex, CAUSE_BACKEND_PROTOCOL);
-    return nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_FLOW_CONTROL_ERROR) == 0
-               ? 0
-               : NGHTTP2_ERR_CALLBACK_FAILURE;
+    return reset_stream(ng, ex, CAUSE_BACKEND_PROTOCOL, NGHTTP2_FLOW_CONTROL_ERROR);
 }
 
 /* ---- ends ---- */
@@ -189,7 +196,9 @@ static enum cause close_cause(const struct h2_back *back, const struct exchange 
         return CAUSE_BACKEND_GOAWAY;
     if (code == NGHTTP2_REFUSED_STREAM)
         return CAUSE_BACKEND_REFUSED;
-    return ex->back.reset ? CAUSE_BACKEND_RESET : CAUSE_BACKEND_PROTOCOL;
+    if (ex->back.reset)
+        return CAUSE_BACKEND_RESET;
+    return ex->response.has_length ? CAUSE_BACKEND_LENGTH : CAUSE_BACKEND_PROTOCOL; /* nghttp2 counts, RFC 9113 8.1.1 */
 }
 
 static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code, void *user)

@@ -29,6 +29,15 @@ static int malformed(struct exchange *ex, const char *word)
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
+/* The same for a complete frame, where nghttp2 takes a callback's failure for the connection's. */
+static int reset_malformed(nghttp2_session *ng, struct exchange *ex, const char *word)
+{
+    (void)malformed(ex, word);
+    return nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, ex->front.stream_id, NGHTTP2_PROTOCOL_ERROR) == 0
+               ? 0
+               : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
 static void refuse(struct exchange *ex, enum h1_reason reason)
 {
     const struct h1_refusal *refusal = h1_refusal(reason);
@@ -110,7 +119,7 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, ng
 }
 
 /* The request head is complete. */
-static int on_request(struct exchange *ex, bool body)
+static int on_request(nghttp2_session *ng, struct exchange *ex, bool body)
 {
     struct h2_request request = {0};
     uint64_t limit = h2_front_settings()->body_limit;
@@ -120,7 +129,7 @@ static int on_request(struct exchange *ex, bool body)
     if (reason == H1_OK)
         reason = h2_request_interpret(&ex->request.head, &request);
     if (reason != H1_OK && h2_request_malformed(reason))
-        return malformed(ex, h1_refusal(reason)->word);
+        return reset_malformed(ng, ex, h1_refusal(reason)->word);
     ex->tunnel = request.tunnel;
     ex->request.state = body ? MESSAGE_BODY : MESSAGE_END;
     if (reason != H1_OK)
@@ -147,7 +156,7 @@ static int on_headers(struct h2_front *c, struct exchange *ex, const nghttp2_fra
     }
     if (most > 0 && c->requests >= most)
         h2_front_warn(c);
-    return on_request(ex, !end);
+    return on_request(c->h2.ng, ex, !end);
 }
 
 /* ---- bodies ---- */
@@ -216,6 +225,13 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
     }
 }
 
+/* nghttp2 found a stream's messages malformed (RFC 9113 8.1.1), and resets it. */
+static void note_malformed(struct exchange *ex)
+{
+    if (ex && ex->front.cause == CAUSE_NONE)
+        ex->front.cause = CAUSE_BAD_REQUEST;
+}
+
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct h2_front *c = user;
@@ -226,6 +242,8 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_REFUSED_STREAM &&
         frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
         (void)h2_calm_spend(c, COST_RESET); /* MadeYouReset */
+    if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR)
+        note_malformed(exchange_of(ng, frame->hd.stream_id));
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
     if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))

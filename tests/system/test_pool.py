@@ -262,7 +262,8 @@ def test_other_streams_survive_a_cut_one(proxy, peer):
     holder = proxy.client()
     holder.send_head("GET", "/hold")
     peer.wait_requests(1)
-    assert not proxy.get("/short-reset/1000/10").complete
+    cut = proxy.get("/short-reset/1000/10")
+    assert not cut.complete or cut.status == 502
     peer.gate.set()
     assert holder.response().status == 200
     assert len(peer.connections) == 1

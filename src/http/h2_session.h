@@ -72,9 +72,12 @@ bool h2_session_has_room(const struct h2_session *s, size_t bytes);
 #define H2_BACK_ARENA (CONFIG_H2_ARENA_BASE + CONFIG_BACKEND_STREAMS * CONFIG_H2_ARENA_STREAM)
 /* The largest frame that is not DATA: a HEADERS or CONTINUATION frame with a head of ours (RFC 9113 4.2: 16,384 by
    default), and its 9 octets. */
-#define H2_HEAD_MOST                                                                                                   \
-    ((CONFIG_REQUEST_HEAD > CONFIG_RESPONSE_HEAD ? CONFIG_REQUEST_HEAD : CONFIG_RESPONSE_HEAD) + HEAD_ADDED +          \
-     8 * CONFIG_HEAD_FIELDS)
+#if CONFIG_REQUEST_HEAD > CONFIG_RESPONSE_HEAD
+#define H2_HEAD_LARGER CONFIG_REQUEST_HEAD
+#else
+#define H2_HEAD_LARGER CONFIG_RESPONSE_HEAD
+#endif
+#define H2_HEAD_MOST (H2_HEAD_LARGER + HEAD_ADDED + 8 * CONFIG_HEAD_FIELDS)
 #define H2_FRAME_MOST ((H2_HEAD_MOST < 16384 ? H2_HEAD_MOST : 16384) + 9)
 /* Frames are pulled until `output` bytes are gathered; the last one may go beyond. */
 #define H2_BACK_LEASE (H2_BACK_ARENA + CONFIG_OUTPUT_SIZE + H2_FRAME_MOST)

@@ -171,7 +171,8 @@ bool head_extend_last(struct head *head, struct text separator, struct text more
         return false;
     memcpy(at, separator.ptr, separator.len);
     memcpy(at + separator.len, more.ptr, more.len);
-    memcpy(at + len, "\r\n", 2);
+    at[len] = '\r';
+    at[len + 1] = '\n';
     f->value.len = (uint16_t)(f->value.len + len);
     head->used += (uint32_t)len;
     return true;

@@ -75,7 +75,7 @@ static struct backend_conn *conn_with_room(const struct backend *backend)
     LIST_EACH (node, &backend->conns) {
         struct backend_conn *conn = container_of(node, struct backend_conn, node);
 
-        if (conn->state == BACKEND_OPEN && conn->streams < conn->limit)
+        if (conn->state == BACKEND_OPEN && !conn->probed && conn->streams < conn->limit)
             return conn;
     }
     return NULL;
@@ -93,13 +93,13 @@ static unsigned conns_in_use(const struct backend *backend)
     return n;
 }
 
-/* Whether a connection is coming up that may change how many streams fit. */
+/* Whether a connection is coming up, or comes back, that may change how many streams fit. */
 static bool conn_unsettled(const struct backend *backend)
 {
     LIST_EACH (node, &backend->conns) {
         const struct backend_conn *conn = container_of(node, struct backend_conn, node);
 
-        if (conn->state == BACKEND_CONNECTING || (conn->state == BACKEND_OPEN && !conn->settled))
+        if (conn->state == BACKEND_CONNECTING || (conn->state == BACKEND_OPEN && (!conn->settled || conn->probed)))
             return true;
     }
     return false;

@@ -48,6 +48,7 @@ struct backend_conn {
         limit; /* the least of ours, the peer's MAX_CONCURRENT_STREAMS, and EARLY_STREAMS until its SETTINGS came */
     uint32_t served; /* streams ever opened: 0 on a connection whose first request is the next one */
     uint16_t local_port;
+    bool probed;  /* it was silent for too long and is asked for a sign of life: no new streams before that */
     bool tunnels; /* the peer's SETTINGS allow extended CONNECT (RFC 8441) */
     bool settled; /* the peer's SETTINGS came: `limit` is what it really allows */
 };

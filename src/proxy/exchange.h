@@ -138,7 +138,7 @@ void exchange_exit(void);
 
 /* Chooses what new exchanges work with. While draining, new requests are answered 503. */
 void exchange_use_site(const struct site *site);
-void exchange_set_draining(bool draining);
+void exchange_set_draining(bool on);
 bool exchange_is_draining(void);
 
 /* Exchanges in progress. */

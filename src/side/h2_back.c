@@ -11,6 +11,7 @@ POOL(h2_back, struct h2_back, CONFIG_BACKEND_CONNS);
 
 static struct timer_class settings_class;
 static struct timer_class idle_class;
+static struct timer_class ping_class;
 
 static void h2_back_on_ready(struct watch *watch, unsigned ready);
 static void h2_back_on_run(struct task *task);
@@ -147,8 +148,8 @@ static void h2_back_on_timer(struct timer *timer)
     switch (back->wait) {
     case H2_WAIT_CONNECT: h2_back_lose(back, CAUSE_CONNECT_TIMEOUT); return;
     case H2_WAIT_SETTINGS: h2_back_lose(back, CAUSE_BACKEND_SETTINGS); return;
-    case H2_WAIT_PING:
     case H2_WAIT_WRITE: h2_back_lose(back, CAUSE_BACKEND_TIMEOUT); return;
+    case H2_WAIT_PING: back->base.probed = false; __attribute__((fallthrough));
     case H2_WAIT_IDLE:
         back->wait = H2_WAIT_NOTHING;
         backend_conn_closing(&back->base);
@@ -182,7 +183,10 @@ static void on_readable(struct h2_back *back)
         return;
     }
     back->heard = loop_now();
-    back->probing = false;
+    if (back->base.probed) {
+        back->base.probed = false;
+        backend_conn_freed(&back->base);
+    }
     if (!h2_session_feed(&back->h2, conn_input(), n)) {
         h2_back_lose(back, CAUSE_BACKEND_PROTOCOL);
         return;
@@ -239,9 +243,9 @@ static void set_wait(struct h2_back *back, bool blocked)
     if (blocked) {
         wait = H2_WAIT_WRITE;
         c = &back->base.backend->timeout_class;
-    } else if (back->probing) {
+    } else if (back->base.probed) {
         wait = H2_WAIT_PING;
-        c = &settings_class;
+        c = &ping_class;
     } else if (!back->base.settled) {
         wait = H2_WAIT_SETTINGS;
         c = &settings_class;
@@ -323,11 +327,11 @@ static void op_space(struct exchange *ex, size_t n)
         note_news(ex);
 }
 
-/* Asks for a sign of life: bytes of any kind must come within the time for SETTINGS. */
+/* Asks for a sign of life: bytes of any kind must come soon, else the connection takes no new streams. */
 static void probe(struct h2_back *back)
 {
-    if (!back->probing && nghttp2_submit_ping(back->h2.ng, NGHTTP2_FLAG_NONE, NULL) == 0)
-        back->probing = true;
+    if (!back->base.probed && nghttp2_submit_ping(back->h2.ng, NGHTTP2_FLAG_NONE, NULL) == 0)
+        back->base.probed = true;
 }
 
 /* The exchange ends before its stream: CANCEL. After a whole response only the rest of the request is unwanted:
@@ -373,6 +377,7 @@ const struct backend_ops h2_back_ops = {h2_back_connect, h2_back_open_stream, h2
 bool h2_back_init(void)
 {
     timer_class_init(&settings_class, "settings", CONFIG_SETTINGS_TIMEOUT_S * 1000U);
+    timer_class_init(&ping_class, "backend-ping", CONFIG_PING_TIMEOUT_MS);
     timer_class_init(&idle_class, "backend-idle", CONFIG_BACKEND_IDLE_S * 1000U);
     return h2_back_callbacks_init();
 }
@@ -380,5 +385,6 @@ bool h2_back_init(void)
 void h2_back_exit(void)
 {
     timer_class_remove(&settings_class);
+    timer_class_remove(&ping_class);
     timer_class_remove(&idle_class);
 }

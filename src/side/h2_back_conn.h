@@ -28,7 +28,6 @@ struct h2_back {
     uint32_t heard;    /* loop_now() when bytes last came */
     uint32_t batch;    /* number of the last write */
     uint32_t pending;  /* bytes of heads handed to nghttp2 and not yet pulled */
-    bool probing;      /* a PING asks whether the peer lives */
     bool goaway;       /* the peer sent GOAWAY */
     bool goodbye;      /* we sent GOAWAY */
     bool write_failed; /* the last write took nothing and never will */

@@ -151,12 +151,13 @@ static uint32_t unpromised(struct h2_stream stream)
     return (uint32_t)((int32_t)(stream.in->pipe.limit - stream.in->pipe.size) - stream.side->window);
 }
 
-/* Whether the peer can send all that is to come with the window that it has. */
+/* Whether the peer can send all that is to come with the window that it has. A byte more than that is needed: many
+   peers do not send their END_STREAM, an empty DATA frame, while the window is 0. */
 static bool window_suffices(struct h2_stream stream)
 {
     const struct message *m = stream.in;
 
-    return m->state == MESSAGE_END || (m->has_length && (int64_t)(m->length - m->received) <= stream.side->window);
+    return m->state == MESSAGE_END || (m->has_length && (int64_t)(m->length - m->received) < stream.side->window);
 }
 
 bool h2_io_space(struct h2_stream stream)

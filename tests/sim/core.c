@@ -54,9 +54,14 @@ void core_start(const char *conf, const char *more)
         sim_abort("the core does not start");
 }
 
+static bool all_done(void *user)
+{
+    return clients_done(user) && h2_clients_done();
+}
+
 void core_run(uint32_t ms)
 {
-    if (!sim_run(clients_done, NULL, ms))
+    if (!sim_run(all_done, NULL, ms))
         sim_violation("not all clients were done within %u ms", ms);
 }
 
@@ -181,8 +186,10 @@ static void check_lines(void)
         if (id != 0 && id < sizeof(seen) && seen[id]++ > 0)
             sim_violation("request %u has two lines in the log", id);
     }
-    if (!sim.log_lossy && !sim.log_stuck)
-        clients_check_logged(seen, sizeof(seen), others);
+    if (sim.log_lossy || sim.log_stuck)
+        return;
+    clients_check_logged(seen, sizeof(seen), others);
+    h2_clients_check_logged(seen, sizeof(seen));
 }
 
 /* ---- the end ---- */

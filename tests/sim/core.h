@@ -2,6 +2,7 @@
 #ifndef CULVERT_TESTS_CORE_H
 #define CULVERT_TESTS_CORE_H
 
+#include "sim_h2_client.h"
 #include "sim_origin.h"
 
 #include <setjmp.h>

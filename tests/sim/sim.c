@@ -1,6 +1,7 @@
 /* The simulated world itself: chance, time, memory, faults, findings, and the order in which all move. */
 #include "sim.h"
 
+#include "sim_h2_client.h"
 #include "sim_origin.h"
 
 #include <setjmp.h>
@@ -327,6 +328,7 @@ void sim_begin(const struct sim_options *options)
     sim_port_reset();
     sim_platform_reset();
     clients_reset();
+    h2_clients_reset();
     origins_reset();
 }
 
@@ -341,6 +343,7 @@ void sim_end(void)
     sim_port_reset();
     sim_platform_reset();
     clients_reset();
+    h2_clients_reset();
     origins_reset();
     if (note_count > 0)
         fail_msg("[%s, seed %llu] %u findings:\n%s", description, (unsigned long long)sim.seed, note_count, notes);

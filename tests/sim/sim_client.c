@@ -15,6 +15,11 @@ void clients_reset(void)
     last_id = 0;
 }
 
+uint32_t client_id(void)
+{
+    return ++last_id;
+}
+
 static void client_over(struct client *c, enum client_end end)
 {
     c->end = end;
@@ -212,7 +217,7 @@ static void put_body(struct client *c, uint32_t id, const struct ask *ask)
 uint32_t client_ask(struct client *client, const struct ask *ask)
 {
     const char *method = ask->method != NULL ? ask->method : ask->framing == ASK_NONE ? "GET" : "POST";
-    uint32_t id = ++last_id;
+    uint32_t id = client_id();
     unsigned n = client->reader.asked;
 
     if (n > 0 && !client->pipelining)

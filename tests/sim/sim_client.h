@@ -87,6 +87,9 @@ struct ask {
 /* Appends a request to the script. Returns its id, which is never used again in this world. */
 uint32_t client_ask(struct client *client, const struct ask *ask);
 
+/* An id for another request. */
+uint32_t client_id(void);
+
 /* Appends bytes as they are; `answers` more responses are expected for them (their ids are 0: from the proxy only). */
 void client_raw(struct client *client, const void *bytes, size_t len, unsigned answers);
 

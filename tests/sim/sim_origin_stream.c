@@ -261,6 +261,14 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *u
     return 0;
 }
 
+static ssize_t on_padding(nghttp2_session *session, const nghttp2_frame *frame, size_t most, void *user)
+{
+    const struct origin_stream *s = frame->hd.type == NGHTTP2_DATA ? stream_of(user, frame->hd.stream_id) : NULL;
+
+    (void)session;
+    return (ssize_t)min_size(frame->hd.length + (s != NULL ? (size_t)plan_get(&s->plan, 'P', 0) : 0), most);
+}
+
 void origin_stream_callbacks(nghttp2_session_callbacks *callbacks)
 {
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin);
@@ -271,4 +279,5 @@ void origin_stream_callbacks(nghttp2_session_callbacks *callbacks)
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
+    nghttp2_session_callbacks_set_select_padding_callback(callbacks, on_padding);
 }

@@ -71,12 +71,12 @@ bool websocket_connect(struct head *head)
 /* 20 bytes in base64. */
 static struct text encode(const uint8_t *digest, char *out)
 {
-    for (unsigned i = 0; i < 7; i++) {
+    for (size_t i = 0; i < 7; i++) {
         uint32_t bits = (uint32_t)digest[3 * i] << 16 | (uint32_t)digest[3 * i + 1] << 8;
 
         if (i < 6)
             bits |= digest[3 * i + 2];
-        for (unsigned j = 0; j < 4; j++)
+        for (size_t j = 0; j < 4; j++)
             out[4 * i + j] = alphabet[bits >> (18 - 6 * j) & 63];
     }
     out[ACCEPT_LEN - 1] = '=';

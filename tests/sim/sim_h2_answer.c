@@ -72,7 +72,7 @@ uint32_t h2_client_get(struct h2_client *client, const char *query)
 
 #define FIELDS 1100
 
-/* Header block out of "name: value\n" lines; it points into them. */
+/* Header block out of "name: value\n" lines; it points into them. They are not copied, since a copy is lower-cased. */
 static size_t block_of(const struct bytes *lines, nghttp2_nv *block)
 {
     struct text rest = bytes_text(lines);
@@ -91,7 +91,8 @@ static size_t block_of(const struct bytes *lines, nghttp2_nv *block)
             continue;
         if (count == FIELDS)
             sim_abort("too many fields for an HTTP/2 client");
-        block[count++] = (nghttp2_nv){n.bytes, v.bytes, colon, value.len, NGHTTP2_NV_FLAG_NONE};
+        block[count++] = (nghttp2_nv){n.bytes, v.bytes, colon, value.len,
+                                      NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
     }
     return count;
 }
@@ -175,7 +176,8 @@ static void cancel(struct h2_answer *a)
 
 bool h2_answer_step(struct h2_answer *a)
 {
-    if (a->ask.cancel == CANCEL_SENT && !a->cancelled && a->sent >= a->ask.cancel_at) {
+    /* Not before the HEADERS have left: they would not be sent at all. */
+    if (a->ask.cancel == CANCEL_SENT && !a->cancelled && a->sent >= a->ask.cancel_at && a->deferred) {
         cancel(a);
         return true;
     }

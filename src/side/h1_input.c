@@ -201,13 +201,13 @@ static bool is_preface(const struct h1_conn *c, const void *bytes, size_t n)
 /* n bytes came (into buf). */
 static void take(struct h1_conn *c, const uint8_t *buf, size_t n)
 {
-    struct head *head = c->ex ? &c->ex->request.head : NULL;
+    struct exchange *ex = c->ex; /* NULL but in the states that use it */
 
     c->read_bytes += (uint32_t)n;
     switch ((enum h1_input)c->input) {
     case H1_HEAD:
-        head->used += (uint32_t)n;
-        if (is_preface(c, head->text, head->used))
+        ex->request.head.used += (uint32_t)n;
+        if (is_preface(c, ex->request.head.text, ex->request.head.used))
             hand_over_late(c);
         else
             take_head(c);
@@ -216,9 +216,9 @@ static void take(struct h1_conn *c, const uint8_t *buf, size_t n)
     case H1_TRAILERS: h1_body_trailers(c, buf, n); return;
     case H1_TUNNEL: h1_body_push(c, buf, n); return;
     case H1_READ:
-        c->rest_at = head->used;
-        head->used += (uint32_t)n;
-        c->rest_end = head->used;
+        c->rest_at = ex->request.head.used;
+        ex->request.head.used += (uint32_t)n;
+        c->rest_end = ex->request.head.used;
         return;
     case H1_IDLE:
     case H1_REFUSED:

@@ -85,13 +85,27 @@ bool addr_parse(struct text t, struct port_addr *addr)
     return true;
 }
 
+static char *put_octet(char *to, unsigned value)
+{
+    if (value >= 100)
+        *to++ = (char)('0' + value / 100);
+    if (value >= 10)
+        *to++ = (char)('0' + value / 10 % 10);
+    *to++ = (char)('0' + value % 10);
+    return to;
+}
+
+/* In one piece, since it is done several times for each request. */
 static void put_ipv4(struct textbuf *b, const uint8_t *ip)
 {
-    for (unsigned i = 0; i < 4; i++) {
-        if (i > 0)
-            textbuf_putc(b, '.');
-        textbuf_put_u64(b, ip[i]);
+    char digits[sizeof("255.255.255.255")];
+    char *to = put_octet(digits, ip[0]);
+
+    for (unsigned i = 1; i < 4; i++) {
+        *to++ = '.';
+        to = put_octet(to, ip[i]);
     }
+    textbuf_put(b, text_make(digits, (size_t)(to - digits)));
 }
 
 /* The longest run of two or more zero groups, the first one of equals (RFC 5952 4.2). *len 0: there is none. */

@@ -115,23 +115,46 @@ bool text_hex_to_u64(struct text t, uint64_t max, uint64_t *value)
     return true;
 }
 
-void textbuf_put_u64(struct textbuf *b, uint64_t value)
+/* Writes the decimal digits of value so that they end before `end`; returns where they begin. At most 20. */
+static char *put_digits(char *end, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
     uint32_t low;
 
     /* Two steps, so that a 32-bit machine divides 64 bits only for big values. */
     while (value > UINT32_MAX) {
-        digits[--at] = (char)('0' + value % 10);
+        *--end = (char)('0' + value % 10);
         value /= 10;
     }
     low = (uint32_t)value;
     do {
-        digits[--at] = (char)('0' + low % 10);
+        *--end = (char)('0' + low % 10);
         low /= 10;
     } while (low > 0);
-    textbuf_put(b, text_make(digits + at, sizeof(digits) - at));
+    return end;
+}
+
+/* How many decimal digits value has, up to 9. */
+static unsigned count_digits(uint32_t value)
+{
+    unsigned count = 1;
+
+    for (uint32_t power = 10; count < 9 && value >= power; power *= 10)
+        count++;
+    return count;
+}
+
+void textbuf_put_u64(struct textbuf *b, uint64_t value)
+{
+    char digits[20];
+    char *from;
+
+    if (LIKELY(value < 1000000000 && !b->full && b->cap - b->len >= 9)) {
+        b->len += count_digits((uint32_t)value);
+        put_digits(b->ptr + b->len, value);
+        return;
+    }
+    from = put_digits(digits + sizeof(digits), value);
+    textbuf_put(b, text_make(from, (size_t)(digits + sizeof(digits) - from)));
 }
 
 void textbuf_put_hex(struct textbuf *b, uint64_t value)

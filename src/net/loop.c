@@ -12,7 +12,7 @@
 
 /* Log lines are written when this many bytes wait (a quarter of a small ring), or this long after the first, or when a
    pass had nothing to do. */
-#define LOG_BATCH (CONFIG_LOG_RING / 4 < 4096 ? CONFIG_LOG_RING / 4 : 4096)
+#define LOG_BATCH (CONFIG_LOG_RING / 4 < 16384 ? CONFIG_LOG_RING / 4 : 16384)
 #define LOG_DELAY_MS 100
 /* The most writes of logs in one pass: a pipe takes 4 KB a write. */
 #define LOG_WRITES 8

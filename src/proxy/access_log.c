@@ -13,7 +13,8 @@ static const char phase_letters[] = {
     [EXCHANGE_BODY] = 'D',    [EXCHANGE_ANSWERED] = 'D', [EXCHANGE_DONE] = '-',
 };
 
-static const char *const proto_names[] = {[PROTO_HTTP10] = "h1.0", [PROTO_HTTP11] = "h1", [PROTO_H2] = "h2"};
+static const struct text proto_names[] = {
+    [PROTO_HTTP10] = TEXT_INIT("h1.0"), [PROTO_HTTP11] = TEXT_INIT("h1"), [PROTO_H2] = TEXT_INIT("h2")};
 
 /* The request line as it came, when it could not be parsed: up to its end. */
 static struct text raw_line(const struct exchange *ex)
@@ -28,14 +29,14 @@ static struct text raw_line(const struct exchange *ex)
 /* "method path", cut (with "..") to what the line has left for it. */
 static void put_request(struct textbuf *b, const struct exchange *ex, size_t reserve)
 {
-    char storage[CONFIG_LOG_LINE];
     const struct head *head = &ex->request.head;
     struct text method = head_text(head, ex->client_method.len > 0 ? ex->client_method : head->method);
     struct text path = head_text(head, ex->client_path.len > 0 ? ex->client_path : head->path);
     size_t room = b->cap - b->len > reserve + 4 ? b->cap - b->len - reserve - 4 : 0;
     struct textbuf request;
 
-    textbuf_init(&request, storage, min_size(sizeof(storage), room));
+    textbuf_putc(b, '"');
+    textbuf_init(&request, b->ptr + b->len, room);
     if (path.len > 0 || ex->proto == PROTO_H2) {
         log_escape(&request, method);
         textbuf_putc(&request, ' ');
@@ -43,9 +44,8 @@ static void put_request(struct textbuf *b, const struct exchange *ex, size_t res
     } else {
         log_escape(&request, raw_line(ex));
     }
-    textbuf_putc(b, '"');
-    textbuf_put(b, textbuf_text(&request));
-    textbuf_putz(b, request.full ? "..\"" : "\"");
+    b->len += request.len;
+    textbuf_put(b, request.full ? TEXT("..\"") : TEXT("\""));
 }
 
 static void put_number(struct textbuf *b, uint64_t value)
@@ -89,7 +89,7 @@ void access_log_write(const struct exchange *ex)
     textbuf_init(&b, storage, sizeof(storage));
     addr_put(&b, &ex->client, false);
     textbuf_putc(&b, ' ');
-    textbuf_putz(&b, proto_names[ex->proto]);
+    textbuf_put(&b, proto_names[ex->proto]);
     textbuf_putc(&b, ' ');
     put_request(&b, ex, LINE_TAIL + name.len);
     put_number(&b, ex->status);
@@ -102,7 +102,7 @@ void access_log_write(const struct exchange *ex)
     put_number(&b, ex->back_port);
     put_number(&b, ex->back_status);
     put_number(&b, (uint64_t)ex->back_stream);
-    textbuf_putz(&b, ex->back_stream == 0 ? " -" : ex->back_reused ? " R" : " N");
+    textbuf_put(&b, ex->back_stream == 0 ? TEXT(" -") : ex->back_reused ? TEXT(" R") : TEXT(" N"));
     put_end(&b, ex);
     log_line(LOG_ACCESS, textbuf_text(&b));
 }

@@ -20,6 +20,13 @@ struct nominated {
     unsigned count;
 };
 
+/* None are named yet. Cheaper than an initialiser, which would also clear the names. */
+static inline void forward_nominate_none(struct nominated *nominated)
+{
+    nominated->ids = 0;
+    nominated->count = 0;
+}
+
 /* Adds the options of one Connection field. Ignored are those that are no field (close), and fields which are ours or
    hold the message together: a client cannot take those away ("hop-by-hop abuse"). False: too many. */
 bool forward_nominate(struct nominated *nominated, struct text options) MUST_USE;

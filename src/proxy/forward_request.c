@@ -15,6 +15,9 @@ static bool sort_fields(struct head *head, const struct section *section, const 
 {
     const struct forward_settings *settings = context->settings;
 
+    found->seen = 0;
+    found->te_trailers = false;
+    forward_nominate_none(&found->nominated);
     HEAD_EACH(f, head, section)
     {
         if (f->id == FIELD_OTHER)
@@ -129,7 +132,7 @@ static bool add_headers(struct head *head, const struct section *section, const 
 bool forward_request(struct head *head, const struct forward_context *context, size_t matched)
 {
     const struct section *section = head_last(head);
-    struct found found = {.seen = 0, .te_trailers = false};
+    struct found found;
 
     if (!sort_fields(head, section, context, &found))
         return false;

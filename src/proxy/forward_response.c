@@ -4,9 +4,10 @@
 bool forward_response(struct head *head, struct section *section, const struct forward_context *context, int64_t wall_s)
 {
     const struct forward_settings *settings = context->settings;
-    struct nominated nominated = {.ids = 0};
+    struct nominated nominated;
     field_set seen = 0;
 
+    forward_nominate_none(&nominated);
     HEAD_EACH(f, head, section)
     {
         if (f->id == FIELD_OTHER)

@@ -10,6 +10,8 @@
 _Static_assert(CONFIG_OUTPUT_SIZE >= CONFIG_RESPONSE_HEAD + HEAD_ADDED + 4 * CONFIG_HEAD_FIELDS + 256,
                "OUTPUT_SIZE must hold a response head: raise CONFIG_OUTPUT_SIZE or lower CONFIG_RESPONSE_HEAD");
 
+/* A body up to this size is copied behind its head: one segment is cheaper to send than two, and this much to copy. */
+#define COPIED_MOST 2048
 #define MOST_PIECES 8
 #define MOST_ROUNDS 4
 
@@ -142,7 +144,8 @@ static bool make_data(struct h1_conn *c, struct h1_out *out, struct gather *g, s
     if (total == 0)
         return false;
     for (unsigned i = 0; i < count; i++) {
-        if (!gather_ref(g, iov[i].base, iov[i].len))
+        if (!(total <= COPIED_MOST && gather_put(g, iov[i].base, iov[i].len)) &&
+            !gather_ref(g, iov[i].base, iov[i].len))
             return false;
     }
     pieces->at[pieces->count++] = (struct piece){*out, (uint32_t)total};

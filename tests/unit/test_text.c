@@ -291,13 +291,47 @@ static void test_numbers(void **state)
     }
 }
 
+/* Around each power of ten, with every room that may be left: all digits, or the first ones and `full`. */
+static void test_number_borders(void **state)
+{
+    uint64_t power = 1;
+
+    (void)state;
+    for (unsigned digits = 1; digits <= 20; digits++, power *= 10) {
+        for (uint64_t value = power - 1; value <= power; value++) {
+            char expected[32];
+            size_t len = (size_t)snprintf(expected, sizeof(expected), "%llu", (unsigned long long)value);
+
+            for (size_t cap = 0; cap <= len + 10; cap++) {
+                struct text storage = guard_copy(text_first(TEXT("??????????????????????????????"), cap));
+                struct textbuf b;
+
+                textbuf_init(&b, (char *)(uintptr_t)storage.ptr, cap);
+                textbuf_put_u64(&b, value);
+                assert_int_equal(b.len, min_size(cap, len));
+                assert_int_equal(b.full, cap < len);
+                assert_true(text_eq(textbuf_text(&b), text_make(expected, b.len)));
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slices),     cmocka_unit_test(test_case),   cmocka_unit_test(test_trim),
-        cmocka_unit_test(test_find),       cmocka_unit_test(test_split),  cmocka_unit_test(test_decimal),
-        cmocka_unit_test(test_hex),        cmocka_unit_test(test_token),  cmocka_unit_test(test_prefix),
-        cmocka_unit_test(test_full_stays), cmocka_unit_test(test_printf), cmocka_unit_test(test_z),
+        cmocka_unit_test(test_number_borders),
+        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_case),
+        cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_decimal),
+        cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_token),
+        cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_full_stays),
+        cmocka_unit_test(test_printf),
+        cmocka_unit_test(test_z),
         cmocka_unit_test(test_numbers),
     };
 

@@ -59,6 +59,7 @@ static bool end_of_data(nghttp2_session *ng, int32_t stream_id, struct h2_stream
     return submit_trailers(ng, stream_id, stream.out) == 0;
 }
 
+/* The signature is nghttp2's. NOLINTNEXTLINE(readability-non-const-parameter) */
 ssize_t h2_io_read(nghttp2_session *ng, int32_t stream_id, uint8_t *buf, size_t length, uint32_t *flags,
                    nghttp2_data_source *source, void *user)
 {

@@ -63,7 +63,7 @@ class Node:
         self.popen.stdin.flush()
         return number
 
-    def finish(self, number, deadline=60):
+    def finish(self, number, deadline=30):
         reply = self.wait(lambda: self.replies.pop(number, None), f"call {number} to end", deadline)
         assert "error" not in reply, reply["error"]
         return reply["result"]

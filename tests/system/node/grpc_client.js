@@ -4,6 +4,7 @@ const http2 = require('http2');
 const grpc = require('@grpc/grpc-js');
 const { Test, UNLIMITED, plain, metadata } = require('./grpc_common');
 const { pattern, sha256, Meter } = require('./pattern');
+const { once } = require('./wait');
 const driver = require('./driver');
 
 const clients = new Map();
@@ -58,7 +59,7 @@ async function upload(call, messages, pause) {
   for (const message of messages) {
     for (let n = 0; n < (message.repeat || 1); n++) {
       if (!call.write(toWire({ number: n, ...message }))) {
-        await new Promise((go) => { call.once('drain', go); call.once('status', go); });
+        await once(call, 'drain', 'status');
       }
     }
   }

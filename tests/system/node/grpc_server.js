@@ -3,6 +3,7 @@
 const grpc = require('@grpc/grpc-js');
 const { Test, UNLIMITED, plain, metadata } = require('./grpc_common');
 const { pattern, sha256, Meter } = require('./pattern');
+const { once } = require('./wait');
 const driver = require('./driver');
 
 const servers = new Map();
@@ -69,7 +70,7 @@ async function spread(call) {
   let sent = 0;
   const more = () => request.what === 'forever' || sent < request.count;
   while (more() && !call.cancelled) {
-    if (!call.write({ number: sent++, body })) await new Promise((go) => { call.once('drain', go); call.once('cancelled', go); });
+    if (!call.write({ number: sent++, body })) await once(call, 'drain', 'cancelled');
     else if (request.what === 'forever') await new Promise(setImmediate);
   }
   if (call.cancelled) return;

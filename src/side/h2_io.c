@@ -161,9 +161,34 @@ static bool window_suffices(struct h2_stream stream)
     return m->state == MESSAGE_END || (m->has_length && (int64_t)(m->length - m->received) < stream.side->window);
 }
 
+/* How many bytes are worth a WINDOW_UPDATE. A peer far away sends what it is given within one round trip, so what waits
+   here is lost to it: half of a small window, but only an eighth of a big one. */
+static uint32_t grant_least(const struct pipe *pipe)
+{
+    return (uint32_t)max_size(pipe->limit / 8, min_size(pipe->limit / 2, 4 * CONFIG_BODY_BLOCK));
+}
+
 bool h2_io_space(struct h2_stream stream)
 {
-    return unpromised(stream) >= stream.in->pipe.limit / 2 && !window_suffices(stream);
+    return unpromised(stream) >= grant_least(&stream.in->pipe) && !window_suffices(stream);
+}
+
+/* Takes the window from nghttp2, which knows what padding took (RFC 9113 6.1) and gives some of that back by itself.
+   Until our SETTINGS are acknowledged it counts from 65,535 and not from what the pipe is guaranteed. */
+static void sync_window(nghttp2_session *ng, struct h2_stream stream)
+{
+    int32_t id = stream.side->stream_id;
+    uint32_t initial = nghttp2_session_get_local_settings(ng, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+
+    stream.side->window = nghttp2_session_get_stream_effective_local_window_size(ng, id) -
+                          nghttp2_session_get_stream_effective_recv_data_length(ng, id) -
+                          (int32_t)(initial - stream.in->pipe.guaranteed);
+}
+
+void h2_io_padded(nghttp2_session *ng, struct h2_stream stream)
+{
+    sync_window(ng, stream);
+    stream.side->ops->space(stream.ex, 0);
 }
 
 /* A body that has filled its pipe once, and whose drainer keeps up, may hold more. */
@@ -183,6 +208,7 @@ void h2_io_grant(nghttp2_session *ng, struct h2_stream stream)
 
     if (!h2_io_space(stream))
         return;
+    sync_window(ng, stream);
     adjust_limit(stream);
     more = unpromised(stream);
     if (more == 0 || nghttp2_submit_window_update(ng, NGHTTP2_FLAG_NONE, stream.side->stream_id, (int32_t)more) != 0)

@@ -33,6 +33,9 @@ bool h2_io_receive(struct h2_stream stream, const uint8_t *bytes, size_t len) MU
  */
 bool h2_io_space(struct h2_stream stream);
 
+/* A DATA frame had padding: it took window that no body byte will give back. */
+void h2_io_padded(nghttp2_session *ng, struct h2_stream stream);
+
 /* Gives window to the peer for what was drained; a busy body borrows, and gives back when the pool is short. */
 void h2_io_grant(nghttp2_session *ng, struct h2_stream stream);
 

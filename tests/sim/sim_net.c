@@ -95,7 +95,9 @@ static void flow_put(struct flow *flow, const uint8_t *bytes, uint32_t len, uint
     if (at < flow->last_at)
         at = flow->last_at;
     flow->last_at = at;
-    if (flow->flight_count == FLIGHTS) {
+    if (flow->flight_count > 0 && flow->flights[flow->flight_count - 1].at == at) {
+        flow->flights[flow->flight_count - 1].len += len;
+    } else if (flow->flight_count == FLIGHTS) {
         flow->flights[FLIGHTS - 1].at = at;
         flow->flights[FLIGHTS - 1].len += len;
     } else {

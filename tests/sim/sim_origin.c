@@ -218,6 +218,8 @@ static void send_settings(struct origin_conn *c)
         entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_FRAME_SIZE, o->max_frame};
     if (nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, entries, count) != 0)
         sim_abort("an origin's SETTINGS");
+    if (o->window > 65535) /* the connection's window is not what binds */
+        nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, (int32_t)o->window);
     conn_feed(c, c->early.ptr, c->early.len);
 }
 

@@ -203,6 +203,16 @@ static enum cause close_cause(const struct h2_back *back, const struct exchange 
     return ex->response.has_length ? CAUSE_BACKEND_LENGTH : CAUSE_BACKEND_PROTOCOL; /* nghttp2 counts, RFC 9113 8.1.1 */
 }
 
+/* Some servers (Node.js) end a response by RST_STREAM(NO_ERROR) when no window is left for END_STREAM. With all bytes
+   of its Content-Length nothing is missing. */
+static bool is_whole_but_for_its_end(const struct exchange *ex, uint32_t code)
+{
+    const struct message *m = &ex->response;
+
+    return code == NGHTTP2_NO_ERROR && ex->back.reset && m->state == MESSAGE_BODY && m->has_length &&
+           m->received == m->length;
+}
+
 static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code, void *user)
 {
     struct h2_back *back = user;
@@ -216,6 +226,8 @@ static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code
     list_remove(&ex->back.node);
     list_remove(&ex->back.dirty);
     (void)nghttp2_session_set_stream_user_data(ng, stream_id, NULL);
+    if (is_whole_but_for_its_end(ex, code))
+        exchange_pushed_end(ex, &ex->response, NULL);
     if (ex->response.state == MESSAGE_END && ex->back.cause == CAUSE_NONE)
         exchange_back_gone(ex, CAUSE_NONE, false);
     else

@@ -146,19 +146,11 @@ bool h2_io_receive(struct h2_stream stream, const uint8_t *bytes, size_t len)
     return true;
 }
 
-/* Bytes that the pipe can hold and nobody was promised. */
-static uint32_t unpromised(struct h2_stream stream)
+/* Whether the peer can send all that is to come with this window. A byte more than that is needed: many peers do not
+   send their END_STREAM, an empty DATA frame, while the window is 0. */
+static bool window_suffices(const struct message *m, int32_t window)
 {
-    return (uint32_t)((int32_t)(stream.in->pipe.limit - stream.in->pipe.size) - stream.side->window);
-}
-
-/* Whether the peer can send all that is to come with the window that it has. A byte more than that is needed: many
-   peers do not send their END_STREAM, an empty DATA frame, while the window is 0. */
-static bool window_suffices(struct h2_stream stream)
-{
-    const struct message *m = stream.in;
-
-    return m->state == MESSAGE_END || (m->has_length && (int64_t)(m->length - m->received) < stream.side->window);
+    return m->state == MESSAGE_END || (m->has_length && (int64_t)(m->length - m->received) < window);
 }
 
 /* How many bytes are worth a WINDOW_UPDATE. A peer far away sends what it is given within one round trip, so what waits
@@ -168,27 +160,17 @@ static uint32_t grant_least(const struct pipe *pipe)
     return (uint32_t)max_size(pipe->limit / 8, min_size(pipe->limit / 2, 4 * CONFIG_BODY_BLOCK));
 }
 
+/* Whether a peer with this window should get more. */
+static bool is_due(const struct message *in, int32_t window)
+{
+    int32_t unpromised = (int32_t)pipe_space(&in->pipe) - window;
+
+    return unpromised >= (int32_t)grant_least(&in->pipe) && !window_suffices(in, window);
+}
+
 bool h2_io_space(struct h2_stream stream)
 {
-    return unpromised(stream) >= grant_least(&stream.in->pipe) && !window_suffices(stream);
-}
-
-/* Takes the window from nghttp2, which knows what padding took (RFC 9113 6.1) and gives some of that back by itself.
-   Until our SETTINGS are acknowledged it counts from 65,535 and not from what the pipe is guaranteed. */
-static void sync_window(nghttp2_session *ng, struct h2_stream stream)
-{
-    int32_t id = stream.side->stream_id;
-    uint32_t initial = nghttp2_session_get_local_settings(ng, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
-
-    stream.side->window = nghttp2_session_get_stream_effective_local_window_size(ng, id) -
-                          nghttp2_session_get_stream_effective_recv_data_length(ng, id) -
-                          (int32_t)(initial - stream.in->pipe.guaranteed);
-}
-
-void h2_io_padded(nghttp2_session *ng, struct h2_stream stream)
-{
-    sync_window(ng, stream);
-    stream.side->ops->space(stream.ex, 0);
+    return is_due(stream.in, stream.side->window);
 }
 
 /* A body that has filled its pipe once, and whose drainer keeps up, may hold more. */
@@ -202,18 +184,41 @@ static void adjust_limit(struct h2_stream stream)
         pipe_borrow(pipe, pipe->limit);
 }
 
+/* The window that the peer has left. Padding takes some of it (RFC 9113 6.1), which nghttp2 gives back by itself when
+   it is much, or forgets when we give more: so side->window, which knows body bytes only, can be above it. Until our
+   SETTINGS are acknowledged nghttp2 counts from 65,535 and not from what the pipe is guaranteed. */
+static int32_t window_left(nghttp2_session *ng, struct h2_stream stream)
+{
+    int32_t id = stream.side->stream_id;
+    uint32_t initial = nghttp2_session_get_local_settings(ng, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE);
+
+    return nghttp2_session_get_stream_effective_local_window_size(ng, id) -
+           nghttp2_session_get_stream_effective_recv_data_length(ng, id) -
+           (int32_t)(initial - stream.in->pipe.guaranteed);
+}
+
+static void grant(nghttp2_session *ng, struct h2_stream stream)
+{
+    int32_t left = window_left(ng, stream);
+    int32_t more;
+
+    if (!is_due(stream.in, left))
+        return;
+    adjust_limit(stream);
+    more = (int32_t)pipe_space(&stream.in->pipe) - left;
+    if (more > 0 && nghttp2_submit_window_update(ng, NGHTTP2_FLAG_NONE, stream.side->stream_id, more) == 0)
+        stream.side->window = left + more;
+}
+
 void h2_io_grant(nghttp2_session *ng, struct h2_stream stream)
 {
-    uint32_t more;
+    if (h2_io_space(stream))
+        grant(ng, stream);
+}
 
-    if (!h2_io_space(stream))
-        return;
-    sync_window(ng, stream);
-    adjust_limit(stream);
-    more = unpromised(stream);
-    if (more == 0 || nghttp2_submit_window_update(ng, NGHTTP2_FLAG_NONE, stream.side->stream_id, (int32_t)more) != 0)
-        return;
-    stream.side->window += (int32_t)more;
+void h2_io_padded(nghttp2_session *ng, struct h2_stream stream)
+{
+    grant(ng, stream);
 }
 
 /* ---- the write ---- */

@@ -321,7 +321,7 @@ static void reader(void **state)
 
 /* ---- origins ---- */
 
-struct h2_client {
+struct plain_h2 {
     nghttp2_session *session;
     port_handle handle;
     uint64_t body;
@@ -333,7 +333,7 @@ struct h2_client {
 static int got_chunk(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *bytes, size_t len,
                      void *user)
 {
-    struct h2_client *client = user;
+    struct plain_h2 *client = user;
 
     (void)session;
     (void)flags;
@@ -345,7 +345,7 @@ static int got_chunk(nghttp2_session *session, uint8_t flags, int32_t stream, co
 
 static int got_close(nghttp2_session *session, int32_t stream, uint32_t code, void *user)
 {
-    struct h2_client *client = user;
+    struct plain_h2 *client = user;
 
     (void)session;
     (void)stream;
@@ -378,7 +378,7 @@ static void *client_realloc(void *ptr, size_t size, void *user)
     return sim_realloc(ptr, size);
 }
 
-static void client_pump(struct h2_client *client)
+static void client_pump(struct plain_h2 *client)
 {
     const uint8_t *bytes;
     uint8_t buf[4096];
@@ -396,7 +396,7 @@ static void client_pump(struct h2_client *client)
 }
 
 /* One request with this query; ends when the stream is closed or 10 s have passed. */
-static void h2_ask(const char *query, struct h2_client *client, struct origin **origin)
+static void h2_ask(const char *query, struct plain_h2 *client, struct origin **origin)
 {
     static _Alignas(16) uint8_t storage[8192];
     nghttp2_mem mem = {NULL, client_alloc, client_free, client_calloc, client_realloc};
@@ -414,7 +414,7 @@ static void h2_ask(const char *query, struct h2_client *client, struct origin **
     assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, got_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, got_close);
-    *client = (struct h2_client){.session = NULL};
+    *client = (struct plain_h2){.session = NULL};
     assert_int_equal(nghttp2_session_client_new3(&client->session, callbacks, client, NULL, &mem), 0);
     arena_leave(before);
     CHECK_INT(port_connect(&(*origin)->host.addr, &client->handle), PORT_OK);
@@ -432,7 +432,7 @@ static void h2_ask(const char *query, struct h2_client *client, struct origin **
     client_pump(client);
 }
 
-static void h2_done(struct h2_client *client)
+static void h2_done(struct plain_h2 *client)
 {
     port_close(client->handle, false);
     nghttp2_session_del(client->session);
@@ -455,7 +455,7 @@ static void origins(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct h2_client client;
+        struct plain_h2 client;
         struct origin *origin;
 
         h2_ask(cases[i].query, &client, &origin);

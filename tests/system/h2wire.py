@@ -120,6 +120,7 @@ class Client:
         self.authority = f"{host}:{port}"
         self.deadline = deadline
         self.acks, self.give, self.reads = ack, give, True
+        self.held = set()  # streams that get no window back
         self.encoder = hpack.Encoder()
         self.decoder = hpack.Decoder(max_header_list_size=1 << 20)
         self.buffer = bytearray()
@@ -288,7 +289,7 @@ class Client:
 
     def give_back(self, stream, size):
         self.grant(0, size)
-        if not self.stream(stream).over:
+        if not self.stream(stream).over and stream not in self.held:
             self.grant(stream, size)
 
     def grant(self, stream, size):

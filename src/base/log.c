@@ -196,9 +196,12 @@ void log_diag(enum log_level level, const char *subsystem, const char *format, .
 static void ring_take(struct log_ring *ring, uint32_t n)
 {
     ring->from += n;
-    if (ring->from >= ring->cap)
-        ring->from -= ring->cap;
     ring->used -= n;
+    /* An empty ring starts anew: lines that never wait long use the same few pages over and over. */
+    if (ring->used == 0)
+        ring->from = 0;
+    else if (ring->from >= ring->cap)
+        ring->from -= ring->cap;
 }
 
 /* The sink failed: all that waits is lost. A report that waited is one of the lost lines. An empty line is none: it

@@ -1,7 +1,19 @@
 /* A connection: bytes on a socket. */
 #include "net/conn.h"
 
+#include <string.h>
+
 static uint8_t input[CONFIG_INPUT_SIZE];
+static bool input_resident;
+
+/* Touches the buffer once, so that the process does not grow page by page as reads happen to get larger. */
+static void input_touch(void)
+{
+    if (input_resident)
+        return;
+    input_resident = true;
+    memset(input, 0, sizeof(input));
+}
 
 /* Passes on what the owner still waits for: an earlier event of the same pass may have closed the connection or changed
    its mind. */
@@ -18,6 +30,7 @@ static void conn_ready(struct watch *watch, unsigned ready)
 
 void conn_open(struct conn *conn, port_handle handle, void (*ready)(struct watch *watch, unsigned ready))
 {
+    input_touch();
     conn->watch.ready = conn_ready;
     conn->ready = ready;
     conn->handle = handle;

@@ -122,6 +122,16 @@ static void on_end(struct h1_conn *c)
     h1_conn_lose(c, CAUSE_CLIENT_CLOSED);
 }
 
+/* Room for body bytes, `most` of which are to come. A pipe that is more than half full waits until more was drained:
+ * few large reads instead of many small ones. */
+static size_t room_in_pipe(const struct h1_conn *c, size_t most)
+{
+    const struct pipe *pipe = &c->ex->request.pipe;
+    size_t room = min_size(pipe_space(pipe), most);
+
+    return room < most && room < pipe->limit / 2 ? 0 : min_size(room, CONFIG_INPUT_SIZE);
+}
+
 /* Where the next read goes, and how much. 0: nothing may be read now. */
 static size_t room_for_read(const struct h1_conn *c, uint8_t **buf)
 {
@@ -146,11 +156,10 @@ static size_t room_for_read(const struct h1_conn *c, uint8_t **buf)
     if (c->input == H1_TRAILERS)
         return min_size(HEAD_READ, room);
     if (c->input == H1_TUNNEL)
-        return min_size(CONFIG_INPUT_SIZE, pipe_space(&m->pipe));
+        return room_in_pipe(c, SIZE_MAX);
     if (c->chunked) /* what comes behind the body must find room */
-        return min_size(CONFIG_INPUT_SIZE, min_size(pipe_space(&m->pipe), room));
-    return min_size(CONFIG_INPUT_SIZE,
-                    min_size(pipe_space(&m->pipe), c->body_left < SIZE_MAX ? (size_t)c->body_left : SIZE_MAX));
+        return min_size(room_in_pipe(c, SIZE_MAX), room);
+    return room_in_pipe(c, c->body_left < SIZE_MAX ? (size_t)c->body_left : SIZE_MAX);
 }
 
 bool h1_input_wanted(const struct h1_conn *c)

@@ -218,12 +218,24 @@ bool h2_session_over(const struct h2_session *s)
     return !nghttp2_session_want_read(s->ng) && !h2_session_wants_write(s);
 }
 
-/* nghttp2's frame buffer of 16,394 bytes, and its bookkeeping around it. */
-#define SENDING 20480
+/* What a head takes on its way out: the fields' copies, their entries in the compression table, and for what goes on in
+   CONTINUATION frames more frame buffers than the one of 16,394 bytes that every session has. */
+static size_t head_cost(size_t bytes)
+{
+    return CONFIG_HEAD_FIELDS * sizeof(nghttp2_nv) + 2 * bytes + bytes / 16384 * 16416;
+}
+
+/* Kept free beside open streams: for a head, frames of control and what a received field needs while it is decoded. */
+#define RESERVE 4096
 
 bool h2_session_has_room(const struct h2_session *s, size_t bytes)
 {
-    return arena_room(s->arena) >= SENDING + CONFIG_H2_ARENA_STREAM + 2 * bytes;
+    return arena_room(s->arena) >= RESERVE + CONFIG_H2_ARENA_STREAM + head_cost(bytes);
+}
+
+bool h2_session_takes_head(const struct h2_session *s, size_t bytes)
+{
+    return arena_room(s->arena) >= head_cost(bytes);
 }
 
 size_t h2_session_memory(const struct h2_session *s)

@@ -61,9 +61,11 @@ nghttp2_nv *h2_session_request_block(const struct head *head, size_t *count);
 nghttp2_nv *h2_session_response_block(const struct head *head, const struct section *section, size_t *count);
 nghttp2_nv *h2_session_trailer_block(const struct head *head, const struct section *trailers, size_t *count);
 
-/* Whether the arena has room for another stream whose head has `bytes` bytes, beside what nghttp2 needs to send at all:
-   its frame buffer and a block of headers. Without it a session would run out of memory, which ends its connection. */
+/* Whether the arena has room for another stream whose head has `bytes` bytes, beside what nghttp2 needs to send at all.
+   Without it a session would run out of memory, which ends its connection. */
 bool h2_session_has_room(const struct h2_session *s, size_t bytes);
+/* Whether a head of `bytes` bytes can be sent on a stream that is open. */
+bool h2_session_takes_head(const struct h2_session *s, size_t bytes);
 
 /* Bytes of heads that may be handed to a session before it is pulled: its arena holds a copy of each. */
 #define H2_PENDING_MOST (CONFIG_H2_ARENA_BASE / 4)

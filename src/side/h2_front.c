@@ -224,12 +224,28 @@ static void h2_front_on_ready(struct watch *watch, unsigned ready)
 
 /* ---- the run ---- */
 
+/* Whether the arena has room for what stands ready of a response's head. */
+static bool takes_head(const struct h2_front *c, const struct exchange *ex)
+{
+    const struct head *head = &ex->response.head;
+
+    return head->section_sent == ex->response.ready || h2_session_takes_head(&c->h2, head->used);
+}
+
 /* Serves exchanges with news, until the arena should be relieved of heads by a write. False: no memory. */
 static bool serve_news(struct h2_front *c)
 {
     while (!list_empty(&c->news) && c->pending < CONFIG_H2_FRONT_ARENA_BASE / 4) {
-        struct exchange *ex = container_of(list_pop_front(&c->news), struct exchange, front.dirty);
+        struct exchange *ex = container_of(c->news.next, struct exchange, front.dirty);
+        bool fits = takes_head(c, ex);
 
+        if (!fits && c->pending > 0)
+            return true;
+        list_remove(&ex->front.dirty);
+        if (!fits && ex->state != EXCHANGE_ANSWERED) { /* one head that is too large must not end the connection */
+            exchange_fail(ex, CAUSE_NO_ROOM);
+            continue;
+        }
         if (!h2_front_submit(c, ex))
             return false;
         if (ex->response.pipe.size > ex->front.claimed || ex->response.state == MESSAGE_END)

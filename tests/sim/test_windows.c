@@ -210,6 +210,8 @@ static uint64_t run_race(const struct h2_ask *stalled, const struct h2_ask *acti
     core_start(slow_conf, NULL);
     sim_run(race_is_over, NULL, 120000);
     CHECK_INT(h2_client_answers(race), ACTIVE);
+    for (unsigned i = 0; i < race->asked; i++) /* none was refused: the arena has room for what was promised */
+        CHECK_INT(race->answers[i]->tries, 1);
     end = sim_now();
     h2_client_close(race, false);
     core_end();
@@ -222,8 +224,9 @@ static void check_race(const char *what, const struct h2_ask *stalled, const str
     uint64_t beside = run_race(stalled, active);
 
     print_message("%s: 99 in %u ms alone, in %u ms beside a stalled one\n", what, (unsigned)alone, (unsigned)beside);
-    /* With few streams, one place less counts. */
-    assert_true(beside * 100 <= alone * (CONFIG_H2_STREAMS >= 100 ? 110 : 110 + 100 / CONFIG_H2_STREAMS));
+    /* A build in which one body can borrow nearly all there is can only finish; with few streams, one less counts. */
+    if (CONFIG_WINDOW_MAX <= CONFIG_BODY_BLOCKS_SHARED * CONFIG_BODY_BLOCK / 2)
+        assert_true(beside * 100 <= alone * (110 + 100 / CONFIG_H2_STREAMS));
 }
 
 static void stalled_download(void **state)

@@ -338,6 +338,62 @@ static void test_memory(void **state)
     assert_true(h2_session_memory(&server.h2) <= idle[1] + 16384);
 }
 
+/* A request and its response whose fields fill the compression tables: `at` makes them new ones. */
+static void fill_tables(unsigned at, size_t len)
+{
+    static char value[4096];
+    struct section *section;
+    nghttp2_nv *block;
+    size_t count;
+    int32_t stream;
+
+    request_head();
+    for (unsigned i = 0; i < 3; i++) {
+        memset(value, 'x', len);
+        snprintf(value, sizeof(value), "%u-%u", at, i);
+        value[strlen(value)] = 'x';
+        assert_true(head_add(&head, TEXT("x-request"), text_make(value, len)));
+    }
+    block = h2_session_request_block(&head, &count);
+    stream = nghttp2_submit_request(client.h2.ng, NULL, block, count, NULL, NULL);
+    assert_true(stream > 0);
+    assert_true(talk());
+    section = response_head(200);
+    assert_true(head_add(&head, TEXT("x-response"), text_make(value, len)));
+    block = h2_session_response_block(&head, section, &count);
+    assert_int_equal(nghttp2_submit_response(server.h2.ng, stream, block, count, NULL), 0);
+    assert_true(talk());
+}
+
+/* A session that has been busy for long, with small fields (the most entries) or big ones, still takes as many streams
+ * as were promised. */
+static void test_memory_when_busy(void **state)
+{
+    (void)state;
+    for (size_t len = 4; len <= 260; len *= 4) {
+        struct arena_stats stats;
+        size_t busy;
+
+        assert_true(open_both());
+        for (unsigned i = 0; i < 300; i++)
+            fill_tables(i, len);
+        busy = h2_session_memory(&server.h2);
+        for (unsigned i = 0; i < MOST_STREAMS; i++) {
+            if (!h2_session_has_room(&server.h2, 0))
+                fail_msg("fields of %zu bytes: no room for stream %u: %zu bytes when idle, %zu now", len, i, busy,
+                         h2_session_memory(&server.h2));
+            assert_true(submit_request(0) > 0);
+            assert_true(talk());
+        }
+        arena_stats(server.h2.arena, &stats);
+        print_message("fields of %zu bytes: %zu bytes when idle, %zu with %u streams, peak %zu of %zu\n", len, busy,
+                      stats.used, MOST_STREAMS, stats.peak, stats.size);
+        assert_int_equal(stats.refused, 0);
+        assert_int_equal(teardown(NULL), 0);
+        assert_int_equal(setup(NULL), 0);
+    }
+}
+
 /* A whole conversation, of which every step may fail. */
 static bool conversation(void)
 {
@@ -647,20 +703,11 @@ static void test_library(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_exchange),
-        TEST(test_closed),
-        TEST(test_no_lease),
-        TEST(test_memory),
-        TEST(test_every_allocation_fails),
-        TEST(test_init_fails),
-        TEST(test_arena_full),
-        TEST(test_unsent),
-        TEST(test_unsent_most),
-        TEST(test_crumbs),
-        TEST(test_many_crumbs),
-        TEST(test_blocks),
-        TEST(test_garbage),
-        TEST(test_library),
+        TEST(test_exchange),    TEST(test_closed),           TEST(test_no_lease),
+        TEST(test_memory),      TEST(test_memory_when_busy), TEST(test_every_allocation_fails),
+        TEST(test_init_fails),  TEST(test_arena_full),       TEST(test_unsent),
+        TEST(test_unsent_most), TEST(test_crumbs),           TEST(test_many_crumbs),
+        TEST(test_blocks),      TEST(test_garbage),          TEST(test_library),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,9 +5,14 @@ import subprocess
 import threading
 import time
 
-from procs import DEADLINE, program
+from procs import DEADLINE, connected_to, program
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "node")
+
+
+def backend_ports(origin):
+    """The local ports of the connections to an origin. A set: the kernel's table can show one socket twice."""
+    return set(connected_to(origin.port))
 
 
 class Node:

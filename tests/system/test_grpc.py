@@ -3,8 +3,8 @@ import struct
 
 import pytest
 
-from nodepeer import Node
-from procs import connected_to, wait_until
+from nodepeer import Node, backend_ports
+from procs import wait_until
 
 OK, CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, FAILED, UNIMPLEMENTED, UNAVAILABLE = 0, 1, 2, 4, 9, 12, 14
 NO_ERROR, CANCEL = 0, 8
@@ -182,7 +182,7 @@ def test_cancellation(grpc, server, method, messages):
     """A cancelled call ends at the server too; its sibling and later calls go on over the same connection."""
     sibling = grpc.begin("chat", [{"number": 1}], key="sibling", pause=True)
     grpc.program.event("message", key="sibling", number=1)
-    ports = connected_to(server.port)
+    ports = backend_ports(server)
     running = grpc.begin(method, messages, key="it", name="it", pause=True)
     server.event("start", name="it")
     if method in ("spread", "chat"):
@@ -195,7 +195,7 @@ def test_cancellation(grpc, server, method, messages):
     grpc.program.call("end", key="sibling")
     assert succeeded(grpc.finish(sibling))["numbers"] == [1, 2]
     succeeded(grpc("unary", [{"number": 3}]))
-    assert len(ports) == 1 and connected_to(server.port) == ports
+    assert len(ports) == 1 and backend_ports(server) == ports
     ends = {(n.path, n.end[0]) for n in grpc.proxy.log_lines(3)}
     if method in ("unary", "spread"):  # of an upload Node sends the end first, then the reset: some are whole by then
         assert (f"/test.Test/{method.capitalize()}", "C") in ends
@@ -221,9 +221,9 @@ def test_many_cancellations_cost_no_connection(grpc, server):
     answers = grpc("unary", [{"what": "never"}], action="all", times=80, deadline=400)
     assert {a["code"] for a in answers} == {DEADLINE_EXCEEDED}
     wait_until(lambda: len(server.found("cancelled")) == len(server.found("start")), "all calls to end at the server")
-    ports = connected_to(server.port)
+    ports = backend_ports(server)
     succeeded(grpc("unary"))
-    assert len(ports) == 1 and connected_to(server.port) == ports
+    assert len(ports) == 1 and backend_ports(server) == ports
 
 
 @pytest.mark.parametrize("method,messages,size", [
@@ -234,9 +234,9 @@ def test_hundred_calls_at_once(grpc, server, method, messages, size):
     answers = grpc(method, messages, action="all", times=100)
     assert [succeeded(a)["size"] for a in answers] == [size] * 100
     assert len({a["sha256"] for a in answers}) == 1
-    assert len(connected_to(server.port)) == 1
+    assert len(backend_ports(server)) == 1
     lines = grpc.proxy.log_lines(100)
-    assert {n.local_port for n in lines} == set(connected_to(server.port))
+    assert {n.local_port for n in lines} == backend_ports(server)
     assert len({n.stream for n in lines}) == 100
 
 

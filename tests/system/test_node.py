@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from nodepeer import Node
-from procs import connected_to, program, wait_until
+from nodepeer import Node, backend_ports
+from procs import program, wait_until
 
 NO_ERROR, INTERNAL_ERROR, CANCEL = 0, 2, 8
 MIB = 1 << 20
@@ -140,7 +140,7 @@ def test_hundred_at_once(node, origin, proto):
     want = node.client.call("digest", bytes=100_000)
     answers = node(proto, "/size/100000", action="all", times=100)
     assert {(a["status"], a["sha256"], a["complete"]) for a in answers} == {(200, want, True)}
-    assert len(connected_to(origin.port)) == 1
+    assert len(backend_ports(origin)) == 1
 
 
 @BOTH
@@ -160,12 +160,12 @@ def test_origin_that_aborts(node, proto, path):
 def test_client_that_aborts_a_download(node, origin, proto):
     """The origin's stream is reset, and the connection to the origin lives on."""
     node(proto, "/size/100")
-    ports = connected_to(origin.port)
+    ports = backend_ports(origin)
     answer = node(proto, f"/size/{50 * MIB}", abort=100_000)
     assert not answer["complete"]
     assert origin.event("closed", path=f"/size/{50 * MIB}")["code"] == CANCEL
     assert node(proto, "/size/10")["complete"]
-    assert connected_to(origin.port) == ports
+    assert backend_ports(origin) == ports
     assert node.proxy.log_lines(3)[1].end == "CD"
 
 
@@ -183,7 +183,7 @@ def test_client_that_vanishes(node, origin, proto, path, stop):
     assert origin.event("closed", path=path)["code"] == CANCEL
     assert node.proxy.log_line().end[0] == "C"
     assert node(proto, "/size/10")["complete"]
-    assert len(connected_to(origin.port)) == 1
+    assert len(backend_ports(origin)) == 1
 
 
 @BOTH
@@ -198,7 +198,7 @@ def test_vanishing_takes_only_its_own_streams(node, origin, proto):
         node.finish(running)
         wait_until(lambda: len(origin.found("closed", path="/hold")) == 10, "the ends")
         assert origin.found("closed", path="/trickle/other") == []
-        assert len(connected_to(origin.port)) == 1
+        assert len(backend_ports(origin)) == 1
         assert node(proto, "/size/10")["complete"]
         other.abort()  # a client that only sends FIN may still want its response
     origin.event("closed", path="/trickle/other")

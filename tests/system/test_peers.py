@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 import behave
-from nodepeer import Node
-from procs import connected_to, curl, program, run
+from nodepeer import Node, backend_ports
+from procs import curl, program, run
 from test_noheap import CALLS, trace  # noqa: F401 (a fixture)
 
 BOTH = pytest.mark.parametrize("proto", ["h1", "h2"])
@@ -155,7 +155,7 @@ def test_nghttp_several_urls(make_culvert, any_origin):
     assert nghttp("-m", "60", proxy.url(path)) == [(200, path)] * 60
     lines = proxy.log_lines(63)
     assert {(n.proto, n.status, n.bytes, n.end) for n in lines} == {("h2", 200, 100_000, "--")}
-    assert len(connected_to(origin.port)) == 1
+    assert len(backend_ports(origin)) == 1
 
 
 @pytest.mark.parametrize("options", [[], ["-b", "200"], ["--expect-continue"], ["--continuation"], ["--no-dep"]],
@@ -203,8 +203,8 @@ def one_connection(proxy, origin, requests):
     lines = proxy.log_lines(requests)
     assert len(lines) == requests
     assert {(n.status, n.end, n.retry) for n in lines} == {(200, "--", "-")}
-    assert {n.local_port for n in lines} == set(connected_to(origin.port))
-    assert len(connected_to(origin.port)) == 1
+    assert {n.local_port for n in lines} == backend_ports(origin)
+    assert len(backend_ports(origin)) == 1
 
 
 @pytest.mark.parametrize("mode", [["--h1", "-c", "32"], ["-c", "1", "-m", "32"], ["-c", "16", "-m", "10"],

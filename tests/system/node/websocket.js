@@ -8,7 +8,7 @@ const OPTIONS = { allowSynchronousEvents: true, maxPayload: 64 << 20, skipUTF8Va
 
 /** A ws object that speaks over an open stream; `client` says whose end it is, since clients mask. */
 exports.over = (stream, client, protocol = '') => {
-  const socket = new WebSocket(null, undefined, { autoPong: true });
+  const socket = new WebSocket(null, undefined, { autoPong: true, closeTimeout: 30000 });
   socket._isServer = !client;
   socket._protocol = protocol;
   socket.setSocket(stream, Buffer.alloc(0), OPTIONS);

@@ -298,7 +298,7 @@ static enum cause late_cause(const struct exchange *ex)
     if (ex->request.pipe.size > 0)
         return CAUSE_BACKEND_TIMEOUT; /* the backend does not take the body */
     if (ex->state == EXCHANGE_BODY)
-        return ex->back.window > 0 ? CAUSE_BACKEND_TIMEOUT : CAUSE_CLIENT_STALLED;
+        return ex->back.window > 0 || ex->response.pipe.size == 0 ? CAUSE_BACKEND_TIMEOUT : CAUSE_CLIENT_STALLED;
     return ex->request.state == MESSAGE_END ? CAUSE_BACKEND_TIMEOUT : CAUSE_CLIENT_TIMEOUT;
 }
 

@@ -42,6 +42,7 @@ struct side {
     uint32_t claimed;           /* bytes of the pipe it drains that stand in the gather, not yet consumed */
     int32_t window;   /* bytes that the peer may still send: promised in the pipe (below 0: it had sent more before it
                          knew) */
+    int32_t padding;  /* of the window: what padding took since it was given */
     bool deferred;    /* its data provider waits for bytes */
     bool ended;       /* it has taken (or sent) the end of the message that it drains */
     bool reset;       /* the peer sent RST_STREAM */

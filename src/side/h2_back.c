@@ -213,18 +213,21 @@ static void h2_back_on_ready(struct watch *watch, unsigned ready)
 
 /* ---- the run ---- */
 
-/* Exchanges with news: bytes for a waiting stream, or room for more from the backend. */
-static void serve_news(struct h2_back *back)
+/* Exchanges with news: bytes for a waiting stream, or room for more from the backend. False: no memory. */
+static bool serve_news(struct h2_back *back)
 {
     struct list *node;
 
     while ((node = list_pop_front(&back->news)) != NULL) {
         struct exchange *ex = container_of(node, struct exchange, back.dirty);
 
-        if (ex->request.pipe.size > ex->back.claimed || ex->request.state == MESSAGE_END)
-            h2_io_resume(back->h2.ng, &ex->back);
-        h2_io_grant(back->h2.ng, h2_back_stream(ex));
+        if ((ex->request.pipe.size > ex->back.claimed || ex->request.state == MESSAGE_END) &&
+            !h2_io_resume(back->h2.ng, &ex->back))
+            return false;
+        if (!h2_io_grant(back->h2.ng, h2_back_stream(ex)))
+            return false;
     }
+    return true;
 }
 
 /* A closing connection without streams says goodbye. */
@@ -271,7 +274,10 @@ static void h2_back_on_run(struct task *task)
     if (back->base.state == BACKEND_CLOSED)
         return;
     check_goodbye(back);
-    serve_news(back);
+    if (back->failed || !serve_news(back)) {
+        h2_back_lose(back, CAUSE_NO_ROOM);
+        return;
+    }
     result = h2_io_write(&back->h2, &back->conn, &back->batch, &more);
     if (result == PORT_ERROR) {
         back->write_failed = true;
@@ -347,7 +353,8 @@ static void op_abort(struct exchange *ex, enum cause cause)
     list_remove(&ex->back.node);
     list_remove(&ex->back.dirty);
     (void)nghttp2_session_set_stream_user_data(back->h2.ng, ex->back.stream_id, NULL);
-    (void)nghttp2_submit_rst_stream(back->h2.ng, NGHTTP2_FLAG_NONE, ex->back.stream_id, code);
+    if (nghttp2_submit_rst_stream(back->h2.ng, NGHTTP2_FLAG_NONE, ex->back.stream_id, code) != 0)
+        back->failed = true;
     loop_mark(&back->task);
 }
 

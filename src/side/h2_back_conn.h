@@ -30,6 +30,7 @@ struct h2_back {
     uint32_t pending;  /* bytes of heads handed to nghttp2 and not yet pulled */
     bool goaway;       /* the peer sent GOAWAY */
     bool goodbye;      /* we sent GOAWAY */
+    bool failed;       /* the session is out of memory: the connection ends with the next run */
     bool write_failed; /* the last write took nothing and never will */
 };
 

@@ -132,8 +132,8 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS: return ex ? on_headers(ng, ex, frame) : 0;
     case NGHTTP2_DATA:
-        if (ex && frame->data.padlen > 0)
-            h2_io_padded(ng, h2_back_stream(ex));
+        if (ex && frame->data.padlen > 0 && !h2_io_padded(ng, h2_back_stream(ex)))
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
         if (ex && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
             exchange_pushed_end(ex, &ex->response, NULL);
         return 0;

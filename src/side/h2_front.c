@@ -248,9 +248,11 @@ static bool serve_news(struct h2_front *c)
         }
         if (!h2_front_submit(c, ex))
             return false;
-        if (ex->response.pipe.size > ex->front.claimed || ex->response.state == MESSAGE_END)
-            h2_io_resume(c->h2.ng, &ex->front);
-        h2_io_grant(c->h2.ng, h2_front_stream(ex));
+        if ((ex->response.pipe.size > ex->front.claimed || ex->response.state == MESSAGE_END) &&
+            !h2_io_resume(c->h2.ng, &ex->front))
+            return false;
+        if (!h2_io_grant(c->h2.ng, h2_front_stream(ex)))
+            return false;
     }
     return true;
 }
@@ -274,7 +276,7 @@ static void h2_front_on_run(struct task *task)
 
     if (c->closed)
         return;
-    if (!serve_news(c)) {
+    if (c->failed || !serve_news(c)) {
         lose(c, CAUSE_NO_ROOM);
         return;
     }
@@ -336,8 +338,9 @@ static void op_abort(struct exchange *ex, enum cause cause)
     if (ex->front.closed)
         return;
     (void)nghttp2_session_set_stream_user_data(c->h2.ng, ex->front.stream_id, NULL);
-    (void)nghttp2_submit_rst_stream(c->h2.ng, NGHTTP2_FLAG_NONE, ex->front.stream_id,
-                                    cause == CAUSE_CLIENT_STALLED ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+    if (nghttp2_submit_rst_stream(c->h2.ng, NGHTTP2_FLAG_NONE, ex->front.stream_id,
+                                  cause == CAUSE_CLIENT_STALLED ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR) != 0)
+        c->failed = true; /* else the client would wait for ever */
     loop_mark(&c->task);
 }
 

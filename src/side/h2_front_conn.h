@@ -44,6 +44,7 @@ struct h2_front {
     int32_t block;     /* stream whose header block has begun and is not complete; 0: none */
     bool settled;      /* our SETTINGS are acknowledged: the client knows its windows */
     bool blocked;      /* the socket is full */
+    bool failed;       /* the session is out of memory: the connection ends with the next run */
     bool closed;
     int32_t calm;     /* see h2_front_calm.c */
     uint32_t calm_at; /* loop_now() when calm was last refilled */

@@ -188,8 +188,8 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t stream_id, 
 
 static int on_data(struct h2_front *c, struct exchange *ex, const nghttp2_frame *frame)
 {
-    if (ex && frame->data.padlen > 0 && exchange_wants_body(ex))
-        h2_io_padded(c->h2.ng, h2_front_stream(ex));
+    if (ex && frame->data.padlen > 0 && exchange_wants_body(ex) && !h2_io_padded(c->h2.ng, h2_front_stream(ex)))
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
         if (ex && ex->request.state != MESSAGE_END)
             exchange_pushed_end(ex, &ex->request, NULL);

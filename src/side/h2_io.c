@@ -126,12 +126,13 @@ static void settle_claims(void)
     claim_count = 0;
 }
 
-void h2_io_resume(nghttp2_session *ng, struct side *side)
+bool h2_io_resume(nghttp2_session *ng, struct side *side)
 {
     if (!side->deferred)
-        return;
+        return true;
     side->deferred = false;
-    (void)nghttp2_session_resume_data(ng, side->stream_id); /* fails only for a stream that is being reset */
+    /* It also fails for a stream that is being reset: no harm. */
+    return nghttp2_session_resume_data(ng, side->stream_id) != NGHTTP2_ERR_NOMEM;
 }
 
 /* ---- bodies in ---- */
@@ -170,7 +171,7 @@ static bool is_due(const struct message *in, int32_t window)
 
 bool h2_io_space(struct h2_stream stream)
 {
-    return is_due(stream.in, stream.side->window);
+    return is_due(stream.in, stream.side->window - stream.side->padding);
 }
 
 /* A body that has filled its pipe once, and whose drainer keeps up, may hold more. */
@@ -197,28 +198,32 @@ static int32_t window_left(nghttp2_session *ng, struct h2_stream stream)
            (int32_t)(initial - stream.in->pipe.guaranteed);
 }
 
-static void grant(nghttp2_session *ng, struct h2_stream stream)
+/* False: no memory. nghttp2 counts the window as given then, so there is no second try. */
+static bool grant(nghttp2_session *ng, struct h2_stream stream)
 {
     int32_t left = window_left(ng, stream);
     int32_t more;
 
     if (!is_due(stream.in, left))
-        return;
+        return true;
     adjust_limit(stream);
     more = (int32_t)pipe_space(&stream.in->pipe) - left;
-    if (more > 0 && nghttp2_submit_window_update(ng, NGHTTP2_FLAG_NONE, stream.side->stream_id, more) == 0)
-        stream.side->window = left + more;
+    if (more <= 0)
+        return true;
+    stream.side->window = left + more;
+    stream.side->padding = 0;
+    return nghttp2_submit_window_update(ng, NGHTTP2_FLAG_NONE, stream.side->stream_id, more) == 0;
 }
 
-void h2_io_grant(nghttp2_session *ng, struct h2_stream stream)
+bool h2_io_grant(nghttp2_session *ng, struct h2_stream stream)
 {
-    if (h2_io_space(stream))
-        grant(ng, stream);
+    return !h2_io_space(stream) || grant(ng, stream);
 }
 
-void h2_io_padded(nghttp2_session *ng, struct h2_stream stream)
+bool h2_io_padded(nghttp2_session *ng, struct h2_stream stream)
 {
-    grant(ng, stream);
+    stream.side->padding = stream.side->window - window_left(ng, stream);
+    return grant(ng, stream);
 }
 
 /* ---- the write ---- */

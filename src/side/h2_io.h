@@ -33,14 +33,15 @@ bool h2_io_receive(struct h2_stream stream, const uint8_t *bytes, size_t len) MU
  */
 bool h2_io_space(struct h2_stream stream);
 
-/* A DATA frame had padding: it took window that no body byte will give back. */
-void h2_io_padded(nghttp2_session *ng, struct h2_stream stream);
+/* A DATA frame had padding: it took window that no body byte will give back. False: as h2_io_grant. */
+bool h2_io_padded(nghttp2_session *ng, struct h2_stream stream) MUST_USE;
 
-/* Gives window to the peer for what was drained; a busy body borrows, and gives back when the pool is short. */
-void h2_io_grant(nghttp2_session *ng, struct h2_stream stream);
+/* Gives window to the peer for what was drained; a busy body borrows, and gives back when the pool is short.
+   False: no memory; the stream would wait for ever, so the connection must end. */
+bool h2_io_grant(nghttp2_session *ng, struct h2_stream stream) MUST_USE;
 
-/* Wakes a stream whose data source waits for bytes. */
-void h2_io_resume(nghttp2_session *ng, struct side *side);
+/* Wakes a stream whose data source waits for bytes. False: no memory, as above. */
+bool h2_io_resume(nghttp2_session *ng, struct side *side) MUST_USE;
 
 /* Writes the unsent rest, then frames, until all is written (PORT_OK), the socket is full (PORT_AGAIN: wait for
    writability), or dead (PORT_ERROR; also when the session failed). *batch counts the writes: a stream whose HEADERS

@@ -183,12 +183,22 @@ static void cut(struct h2_client *c)
     }
 }
 
+/* How many bytes may still go before it breaks off. Garbage comes behind a whole frame: within one, it could pass for
+   something. */
+static uint64_t left_to_send(const struct h2_client *c)
+{
+    if (c->sent < c->cut_after)
+        return c->cut == CUT_GARBAGE ? SIM_NEVER : c->cut_after - c->sent;
+    return c->cut == CUT_GARBAGE ? c->out.len - c->out_sent : 0;
+}
+
 static bool client_write(struct h2_client *c)
 {
+    uint64_t left = left_to_send(c);
     size_t want;
     size_t n;
 
-    if (!c->cut_done && c->sent >= c->cut_after) {
+    if (!c->cut_done && left == 0) {
         cut(c);
         return true;
     }
@@ -197,8 +207,8 @@ static bool client_write(struct h2_client *c)
     want = c->out.len - c->out_sent;
     if (c->piece > 0)
         want = min_size(want, c->piece);
-    if (want > c->cut_after - c->sent)
-        want = (size_t)(c->cut_after - c->sent);
+    if (want > left)
+        want = (size_t)left;
     n = link_write(c->link, PEER, c->out.ptr + c->out_sent, want);
     c->out_sent += n;
     c->sent += n;

@@ -146,13 +146,25 @@ static bool still_waits(uint32_t n)
     return false;
 }
 
-static bool run_memory(uint32_t n)
+/* Bodies that need more than their first window, both ways. */
+static void add_big(const struct scene *scene)
+{
+    for (unsigned i = 0; i < 2; i++)
+        h2_client_ask(
+            scene->clients[i],
+            &(struct h2_ask){.ask = {.query = "n=50000", .framing = i == 0 ? ASK_LENGTH : ASK_CHUNKED, .body = 50000}});
+    client_ask(client_new(FRONT_PORT), &(struct ask){.query = "n=50000", .framing = ASK_LENGTH, .body = 50000});
+}
+
+static bool run_memory(uint32_t n, bool big)
 {
     struct scene scene;
     bool fired;
 
-    scene_begin(&scene, &(struct sim_options){.seed = n, .latency_ms = n % 3, .chop = 300, .log_lossy = true});
-    sim_describe("allocation %u fails", n);
+    scene_begin(&scene, &(struct sim_options){.seed = n, .latency_ms = n % 3, .chop = big ? 0 : 60, .log_lossy = true});
+    sim_describe("allocation %u fails, big %d", n, big);
+    if (big)
+        add_big(&scene);
     arena_fail_nth(n);
     if (core_try_start(conf)) {
         core_run(30000);
@@ -172,13 +184,15 @@ static bool run_memory(uint32_t n)
 
 static void every_allocation_fails(void **state)
 {
-    uint32_t n = 1;
-
     (void)state;
-    while (run_memory(n))
-        n++;
-    print_message("%u allocations\n", n - 1);
-    assert_true(n > 40);
+    for (int big = 0; big < 2; big++) {
+        uint32_t n = 1;
+
+        while (run_memory(n, big != 0))
+            n++;
+        print_message("%u allocations\n", n - 1);
+        assert_true(n > 40);
+    }
 }
 
 /* ---- pools that are exhausted ---- */

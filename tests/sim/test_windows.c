@@ -353,12 +353,35 @@ static void padding(void **state)
         }
 }
 
+/* The window would suffice for the body, but not for its padding, and the origin is slow. */
+static void padding_takes_the_rest(void **state)
+{
+    (void)state;
+    for (uint32_t padding = 40; padding < 256; padding += 40) {
+        struct origin *origin;
+        struct h2_client *c;
+
+        origin = begin(&(struct sim_options){.seed = padding, .latency_ms = 2});
+        origin->window = 400;
+        sim_describe("padding %u takes the rest", padding);
+        c = h2_client_new(FRONT_PORT);
+        c->padding = padding;
+        h2_client_ask(
+            c, &(struct h2_ask){.ask = {.framing = ASK_LENGTH, .body = CONFIG_REQUEST_WINDOW * 15 / 16}, .piece = 100});
+        core_start(slow_conf, NULL);
+        core_run(100000);
+        CHECK_INT(h2_client_answers(c), 1);
+        core_end();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(download_speed), cmocka_unit_test(upload_speed), cmocka_unit_test(stalled_download),
-        cmocka_unit_test(stalled_upload), cmocka_unit_test(all_stall),    cmocka_unit_test(early_bytes),
-        cmocka_unit_test(padding),
+        cmocka_unit_test(download_speed),   cmocka_unit_test(upload_speed),
+        cmocka_unit_test(stalled_download), cmocka_unit_test(stalled_upload),
+        cmocka_unit_test(all_stall),        cmocka_unit_test(early_bytes),
+        cmocka_unit_test(padding),          cmocka_unit_test(padding_takes_the_rest),
     };
 
     return CORE_RUN(tests);

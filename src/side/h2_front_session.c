@@ -193,8 +193,8 @@ static int on_data(struct h2_front *c, struct exchange *ex, const nghttp2_frame 
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
         if (ex && ex->request.state != MESSAGE_END)
             exchange_pushed_end(ex, &ex->request, NULL);
-    } else if (frame->hd.length == 0 && !h2_calm_spend(c, COST_CONTROL)) {
-        return 0;
+    } else if (frame->hd.length == frame->data.padlen && !h2_calm_spend(c, COST_CONTROL)) {
+        return 0; /* empty, or nothing but padding */
     }
     return 0;
 }

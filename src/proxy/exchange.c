@@ -280,7 +280,7 @@ void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed
         ex->retry_cause = failed;
         exchange_drop_section(ex);
         side_init(&ex->back, NULL, NULL);
-        backend_submit(ex->route->backend, ex);
+        backend_submit(ex->backend, ex);
         return;
     }
     exchange_fail(ex, failed);
@@ -338,7 +338,7 @@ void exchange_touch(struct exchange *ex)
 {
     ex->late = false;
     if (ex->state == EXCHANGE_WAITING || ex->state == EXCHANGE_BODY)
-        timer_set(&ex->timer, &ex->route->backend->timeout_class, loop_now());
+        timer_set(&ex->timer, &ex->backend->timeout_class, loop_now());
     else if (ex->state == EXCHANGE_ANSWERED)
         timer_set(&ex->timer, &client_class, loop_now());
 }

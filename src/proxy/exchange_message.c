@@ -14,7 +14,7 @@ static struct forward_context exchange_context(const struct exchange *ex)
     return (struct forward_context){
         .settings = &ex->site->forward,
         .route = ex->route,
-        .backend_authority = ex->route->backend->settings.name,
+        .backend_authority = ex->backend->settings.name,
         .backend_scheme = TEXT("http"),
         .client = ex->client,
         .local = ex->local,
@@ -60,7 +60,7 @@ void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t 
         exchange_fail(ex, CAUSE_HEAD_FULL);
         return;
     }
-    backend_submit(ex->route->backend, ex);
+    backend_submit(ex->backend, ex);
 }
 
 /* ---- the response ---- */

@@ -12,12 +12,6 @@ struct target {
     struct text path;
 };
 
-/* The keys of a line; 0: not given. */
-struct keys {
-    uint64_t max;
-    uint32_t connect_ms, timeout_ms, queue_ms;
-};
-
 static bool check_path(struct conf_reader *reader, struct text word, struct text path)
 {
     if (path.len > 0 && path.ptr[0] == '/' && text_find(path, '?', 0) == path.len &&
@@ -61,27 +55,6 @@ static bool parse_url(struct conf_reader *reader, struct text url, struct target
         return false;
     }
     return true;
-}
-
-static bool parse_key(struct conf_reader *reader, struct text word, struct keys *keys)
-{
-    size_t equals = text_find(word, '=', 0);
-    struct text key = text_first(word, equals), value = text_skip(word, equals + 1);
-
-    /* The path is always passed on as it came, which is what this word asks httpd for. */
-    if (text_eq_nocase(word, TEXT("nocanon")))
-        return true;
-    if (text_eq_nocase(key, TEXT("max")))
-        return conf_number(reader, value, 1, min_size(CONFIG_BACKEND_CONNS, UINT16_MAX), "CONFIG_BACKEND_CONNS",
-                           &keys->max);
-    if (text_eq_nocase(key, TEXT("connectiontimeout")))
-        return conf_time(reader, value, 1000, &keys->connect_ms);
-    if (text_eq_nocase(key, TEXT("timeout")))
-        return conf_time(reader, value, 1000, &keys->timeout_ms);
-    if (text_eq_nocase(key, TEXT("acquire")))
-        return conf_time(reader, value, 1, &keys->queue_ms);
-    conf_error(reader, word, "expected max=, connectiontimeout=, timeout= or acquire=");
-    return false;
 }
 
 /* "::1", "10.0.0.1" or a name; brackets are taken off. Names that look like an address, but are none, are refused. */
@@ -138,7 +111,7 @@ static bool store_names(struct conf_reader *reader, const struct target *target,
 }
 
 static struct backend *new_backend(struct conf_reader *reader, struct text word, const struct target *target,
-                                   const struct keys *keys)
+                                   const struct conf_keys *keys)
 {
     struct config *config = reader->config;
     struct backend_settings settings = {.scheme = TEXT("h2c"), .port = target->port};
@@ -157,10 +130,8 @@ static struct backend *new_backend(struct conf_reader *reader, struct text word,
         addr.port = target->port;
         settings.addrs[settings.addr_count++] = addr;
     }
-    settings.max = (uint16_t)(keys->max > 0 ? keys->max : 1);
-    settings.connect_ms = keys->connect_ms > 0 ? keys->connect_ms : CONFIG_CONNECT_TIMEOUT_S * 1000;
-    settings.queue_ms = keys->queue_ms > 0 ? keys->queue_ms : CONFIG_QUEUE_TIMEOUT_MS;
-    settings.timeout_ms = keys->timeout_ms; /* 0: settled at the end */
+    conf_keys_default(&settings);
+    conf_keys_apply(keys, &settings);
     reader->backends[config->backend_count] = reader->place;
     config->backends[config->backend_count].settings = settings;
     return &config->backends[config->backend_count++];
@@ -183,24 +154,15 @@ static struct backend *find_backend(struct config *config, const struct target *
 
 /* A backend has one set of connections: two lines cannot want it in two ways. */
 static bool check_keys(struct conf_reader *reader, struct text word, const struct backend *backend,
-                       const struct keys *keys)
+                       const struct conf_keys *keys)
 {
-    const struct backend_settings *settings = &backend->settings;
     const struct conf_place *first = &reader->backends[backend - reader->config->backends];
-    const char *key = NULL;
+    struct text key;
 
-    if (keys->max > 0 && keys->max != settings->max)
-        key = "max";
-    else if (keys->connect_ms > 0 && keys->connect_ms != settings->connect_ms)
-        key = "connectiontimeout";
-    else if (keys->timeout_ms > 0 && keys->timeout_ms != settings->timeout_ms)
-        key = "timeout";
-    else if (keys->queue_ms > 0 && keys->queue_ms != settings->queue_ms)
-        key = "acquire";
-    if (key == NULL)
+    if (conf_keys_agree(keys, &backend->settings, &key))
         return true;
-    conf_error(reader, word, "expected the %s= of %s:%" PRIu32 ", where this backend is named first", key, first->file,
-               first->line);
+    conf_error(reader, word, "expected the %.*s= of %s:%" PRIu32 ", where this backend is named first", TEXT_ARG(key),
+               first->file, first->line);
     return false;
 }
 
@@ -208,12 +170,12 @@ static struct backend *take_backend(struct conf_reader *reader, const struct tex
                                     struct text *path)
 {
     struct target target = {.port = 0};
-    struct keys keys = {0, 0, 0, 0};
+    struct conf_keys keys = {.given = 0};
     struct backend *backend;
     bool ok = parse_url(reader, words[1], &target);
 
     for (unsigned i = 2; i < count; i++)
-        ok = parse_key(reader, words[i], &keys) && ok;
+        ok = conf_key(reader, words[i], &keys, "") && ok;
     if (!ok)
         return NULL;
     *path = target.path;

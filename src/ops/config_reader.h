@@ -75,6 +75,24 @@ bool conf_flag(struct conf_reader *reader, struct text word, bool *flag);
 /* A port: digits, a part of word. */
 bool conf_port(struct conf_reader *reader, struct text word, struct text digits, uint16_t *port);
 
+/* ---- KEY=VALUE words about a backend (config_keys.c) ---- */
+
+/* What the words of one line say. */
+struct conf_keys {
+    struct backend_settings values; /* of the keys that are given */
+    uint32_t given;                 /* a bit for each key */
+};
+
+/* Takes a word. False: it is none, or its value is wrong (reported). `more`: keys that only the caller takes, for the
+   message ("loadfactor=, route="); empty: none. */
+bool conf_key(struct conf_reader *reader, struct text word, struct conf_keys *out, const char *more);
+/* Sets all that keys can say to what holds without them. */
+void conf_keys_default(struct backend_settings *settings);
+/* Sets what a line gave; the rest stays. */
+void conf_keys_apply(const struct conf_keys *from, struct backend_settings *settings);
+/* Whether a later line about the same backend wants what holds already. False: *differs is the first key's name. */
+bool conf_keys_agree(const struct conf_keys *later, const struct backend_settings *settings, struct text *differs);
+
 /* ---- directives of their own files ---- */
 
 #define CONF_APPLY(name)                                                                                               \

@@ -23,7 +23,7 @@ struct backend_settings {
     struct text scheme; /* "h2c" */
     struct text host;
     uint16_t port;
-    uint16_t max;        /* connections, >= 1 (max=) */
+    uint32_t max;        /* connections, >= 1 (max=) */
     uint32_t connect_ms; /* connectiontimeout= */
     uint32_t timeout_ms; /* timeout=, ProxyTimeout, Timeout: the most between two signs of life of the backend */
     uint32_t queue_ms;   /* the most that an exchange waits for a stream */

@@ -1,0 +1,123 @@
+/* KEY=VALUE words about a backend: one table for all lines that may name one. */
+#include "ops/config_reader.h"
+
+enum key_kind {
+    KEY_NUMBER,
+    KEY_SECONDS, /* a time; a bare number is seconds, as in httpd */
+    KEY_MS,      /* a time; a bare number is milliseconds, as in httpd */
+};
+
+struct key {
+    struct text name;
+    enum key_kind kind;
+    size_t field;         /* offset of an uint32_t in struct backend_settings */
+    uint32_t min, max;    /* of a number; a time is 1 ms at least, or 0 when min is 0 */
+    uint32_t otherwise;   /* its value when it is not given */
+    const char *capacity; /* CONFIG_ option that bounds max; NULL: none */
+};
+
+#define NUMBER(name, field, min, max, otherwise, capacity)                                                             \
+    {                                                                                                                  \
+        TEXT_INIT(name), KEY_NUMBER, offsetof(struct backend_settings, field), min, max, otherwise, capacity           \
+    }
+#define SECONDS(name, field, min, otherwise)                                                                           \
+    {                                                                                                                  \
+        TEXT_INIT(name), KEY_SECONDS, offsetof(struct backend_settings, field), min, 0, otherwise, NULL                \
+    }
+#define MS(name, field, min, otherwise)                                                                                \
+    {                                                                                                                  \
+        TEXT_INIT(name), KEY_MS, offsetof(struct backend_settings, field), min, 0, otherwise, NULL                     \
+    }
+
+static const struct key keys[] = {
+    NUMBER("max", max, 1, CONFIG_BACKEND_CONNS, 1, "CONFIG_BACKEND_CONNS"),
+    SECONDS("connectiontimeout", connect_ms, 1, CONFIG_CONNECT_TIMEOUT_S * 1000),
+    SECONDS("timeout", timeout_ms, 1, 0), /* 0: settled when all lines are read */
+    MS("acquire", queue_ms, 1, CONFIG_QUEUE_TIMEOUT_MS),
+};
+static_assert(ARRAY_SIZE(keys) <= 32, "a key has a bit in conf_keys.given");
+
+static uint32_t *value_of(struct backend_settings *settings, const struct key *key)
+{
+    return (uint32_t *)(void *)((char *)settings + key->field);
+}
+
+static uint32_t value_in(const struct backend_settings *settings, const struct key *key)
+{
+    return *(const uint32_t *)(const void *)((const char *)settings + key->field);
+}
+
+static bool parse_value(struct conf_reader *reader, const struct key *key, struct text word, uint32_t *value)
+{
+    uint64_t number;
+
+    if (key->kind != KEY_NUMBER) {
+        *value = 0;
+        if (key->min == 0 && text_eq(word, TEXT("0")))
+            return true;
+        return conf_time(reader, word, key->kind == KEY_MS ? 1 : 1000, value);
+    }
+    if (!conf_number(reader, word, key->min, key->max, key->capacity, &number))
+        return false;
+    *value = (uint32_t)number;
+    return true;
+}
+
+/* "expected max=, timeout= or acquire=" */
+static void unknown(struct conf_reader *reader, struct text word, const char *more)
+{
+    char storage[400];
+    struct textbuf b;
+
+    textbuf_init(&b, storage, sizeof(storage));
+    textbuf_put(&b, text_of(more));
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        if (b.len > 0)
+            textbuf_put(&b, i + 1 == ARRAY_SIZE(keys) ? TEXT(" or ") : TEXT(", "));
+        textbuf_put(&b, keys[i].name);
+        textbuf_putc(&b, '=');
+    }
+    conf_error(reader, word, "expected %.*s", TEXT_ARG(textbuf_text(&b)));
+}
+
+bool conf_key(struct conf_reader *reader, struct text word, struct conf_keys *out, const char *more)
+{
+    size_t equals = text_find(word, '=', 0);
+    struct text name = text_first(word, equals), value = text_skip(word, equals + 1);
+
+    /* The path is always passed on as it came, which is what this word asks httpd for. */
+    if (text_eq_nocase(word, TEXT("nocanon")))
+        return true;
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        if (!text_eq_nocase(name, keys[i].name))
+            continue;
+        out->given |= 1U << i;
+        return parse_value(reader, &keys[i], value, value_of(&out->values, &keys[i]));
+    }
+    unknown(reader, word, more);
+    return false;
+}
+
+void conf_keys_default(struct backend_settings *settings)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        *value_of(settings, &keys[i]) = keys[i].otherwise;
+}
+
+void conf_keys_apply(const struct conf_keys *from, struct backend_settings *settings)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        if (from->given & (1U << i))
+            *value_of(settings, &keys[i]) = value_in(&from->values, &keys[i]);
+}
+
+bool conf_keys_agree(const struct conf_keys *later, const struct backend_settings *settings, struct text *differs)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        if ((later->given & (1U << i)) == 0 || value_in(&later->values, &keys[i]) == value_in(settings, &keys[i]))
+            continue;
+        *differs = keys[i].name;
+        return false;
+    }
+    return true;
+}

@@ -206,7 +206,9 @@ fuzz:
 system: $(O)/culvert | $(filter unit sim,$(MAKECMDGOALS))
 	+$(Q)$(asan) -s $(O)/asan/culvert
 	$(Q)CULVERT=$(abspath $(O)/culvert) CULVERT_ASAN=$(abspath $(O)/asan/culvert) \
-	    $(PYTHON) -B -m pytest -q -p no:cacheprovider tests/system $(PYTEST_ARGS)
+	    $(PYTHON) -B -m pytest -q -p no:cacheprovider -n $(PYTEST_JOBS) tests/system $(PYTEST_ARGS)
+# They mostly wait for one another, so more run at once than there are processors.
+PYTEST_JOBS ?= 4
 
 tests_of  = $(addprefix $(O)/test/$(1)/,$(basename $(notdir $(sort $(wildcard tests/$(1)/$(2)*.c)))))
 helpers   = $(call obj,$(filter-out tests/$(1)/$(2)%.c,$(sort $(wildcard tests/$(1)/*.c))))

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Run test programs one after another: run-tests.sh SUITE PROGRAM...  Fails when one fails, or when there is none.
+# Run test programs, as many at once as there are processors: run-tests.sh SUITE PROGRAM...  What each says is shown in
+# one piece when it has ended. Fails when one fails, or when there is none.
 suite=$1
 shift
 if [ $# -eq 0 ]; then
@@ -8,17 +9,24 @@ if [ $# -eq 0 ]; then
 fi
 export ASAN_OPTIONS="${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=0:detect_stack_use_after_return=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
-failed=
-for program in "$@"; do
-    name=$(basename "$program")
+said=$(mktemp -d)
+trap 'rm -rf "$said"' EXIT
+export suite said
+
+one='
+name=$(basename "$1")
+timeout "${TEST_TIMEOUT:-120}" "$1" >"$said/$name" 2>&1 || touch "$said/$name.failed"
+(
+    flock 9
     echo "== $suite: $name"
-    if ! timeout "${TEST_TIMEOUT:-120}" "$program"; then
-        failed="$failed $name"
-        echo "== $suite: $name FAILED"
-    fi
-done
+    cat "$said/$name"
+    [ ! -e "$said/$name.failed" ] || echo "== $suite: $name FAILED"
+) 9>"$said/.turn"'
+printf '%s\0' "$@" | xargs -0 -n 1 -P "$(getconf _NPROCESSORS_ONLN)" sh -c "$one" sh
+
+failed=$(cd "$said" && ls -- *.failed 2>/dev/null | sed 's/\.failed$//' | tr '\n' ' ')
 if [ -n "$failed" ]; then
-    echo "$suite: failed:$failed" >&2
+    echo "$suite: failed: $failed" >&2
     exit 1
 fi
 echo "$suite: all $# programs passed"

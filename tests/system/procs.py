@@ -1,5 +1,6 @@
 """Processes, ports and waiting: conditions with a deadline, never a fixed sleep."""
 import os
+import random
 import re
 import select
 import shutil
@@ -41,10 +42,17 @@ def steady(value, what, times=15):
 
 
 def free_port():
-    """A loopback port that was free a moment ago; who starts a server there tries again when it is not any more."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A loopback port that was free a moment ago; who starts a server there tries again when it is not any more. Test
+    processes that run at the same time look in ranges of their own, below that of outgoing connections."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    while True:
+        port = 12000 + worker % 8 * 2500 + random.randrange(2500)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def tcp_table():

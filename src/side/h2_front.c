@@ -371,6 +371,7 @@ static void init(struct h2_front *c, struct h1_conn *slot, const struct port_add
     c->slot = slot;
     c->peer = *peer;
     c->local = local;
+    c->last_id = -1;
     c->wait = H2_CLIENT_NOTHING;
     task_init(&c->task, TASK_FRONT, h2_front_on_run);
     task_init(&c->reclaim, TASK_FRONT, on_reclaim);

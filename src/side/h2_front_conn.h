@@ -37,14 +37,17 @@ struct h2_front {
     struct h1_conn *slot;
     struct port_addr peer;
     const struct port_addr *local;
-    uint32_t batch;    /* number of the last write */
-    uint32_t pending;  /* bytes of heads handed to nghttp2 since the last write */
-    uint32_t requests; /* streams ever opened */
-    uint32_t open;     /* streams that nghttp2 holds */
-    int32_t block;     /* stream whose header block has begun and is not complete; 0: none */
-    bool settled;      /* our SETTINGS are acknowledged: the client knows its windows */
-    bool blocked;      /* the socket is full */
-    bool failed;       /* the session is out of memory: the connection ends with the next run */
+    uint32_t batch;        /* number of the last write */
+    uint32_t pending;      /* bytes of heads handed to nghttp2 since the last write */
+    uint32_t requests;     /* streams ever opened */
+    uint32_t open;         /* streams that nghttp2 holds */
+    int32_t block;         /* stream whose header block has begun and is not complete; 0: none */
+    int32_t last_id;       /* the highest stream identifier that a request used; -1: none */
+    int32_t skipped_first; /* the last identifiers that were skipped, up to skipped_last; both 0: none */
+    int32_t skipped_last;
+    bool settled; /* our SETTINGS are acknowledged: the client knows its windows */
+    bool blocked; /* the socket is full */
+    bool failed;  /* the session is out of memory: the connection ends with the next run */
     bool closed;
     int32_t calm;     /* see h2_front_calm.c */
     uint32_t calm_at; /* loop_now() when calm was last refilled */

@@ -201,6 +201,50 @@ static int on_data(struct h2_front *c, struct exchange *ex, const nghttp2_frame 
 
 /* ---- frames ---- */
 
+static int protocol_error(struct h2_front *c, const char *what)
+{
+    log_info("h2_front", "%s", what);
+    loop_mark(&c->task);
+    return nghttp2_session_terminate_session(c->h2.ng, NGHTTP2_PROTOCOL_ERROR) == 0 ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+/* An identifier that was skipped is closed by the next one, and using it is a connection error (RFC 9113 5.1.1). Which
+   lower ones were never used nobody can remember for ever, and HEADERS on a stream that we have just reset are no fault
+   of the client: so the last gap is kept, and nghttp2 ignores what else is not open. */
+static int note_stream_id(struct h2_front *c, int32_t id)
+{
+    if (id > c->last_id) {
+        if (id > c->last_id + 2) {
+            c->skipped_first = c->last_id + 2;
+            c->skipped_last = id - 2;
+        }
+        c->last_id = id;
+        return 0;
+    }
+    if (id >= c->skipped_first && id <= c->skipped_last)
+        return protocol_error(c, "a stream's identifier is lower than one that was used");
+    if (!nghttp2_session_find_stream(c->h2.ng, id))
+        (void)h2_calm_spend(c, COST_CONTROL);
+    return 0;
+}
+
+/* Every frame's header, before nghttp2 looks at it: what it takes without a word. It skips PRIORITY frames since our
+   SETTINGS say that we have no use for them (RFC 9218 2.1). */
+static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *user)
+{
+    struct h2_front *c = user;
+
+    (void)ng;
+    if (hd->type == NGHTTP2_HEADERS && hd->stream_id % 2 == 1)
+        return note_stream_id(c, hd->stream_id);
+    if (hd->type != NGHTTP2_PRIORITY)
+        return 0;
+    if (hd->stream_id == 0)
+        return protocol_error(c, "PRIORITY on stream 0 (RFC 9113 6.3)");
+    (void)h2_calm_spend(c, COST_CONTROL);
+    return 0;
+}
+
 static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct h2_front *c = user;
@@ -211,6 +255,7 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
     case NGHTTP2_HEADERS: c->block = 0; return ex ? on_headers(c, ex, frame) : 0;
     case NGHTTP2_DATA: return on_data(c, ex, frame);
     case NGHTTP2_RST_STREAM: (void)h2_calm_spend(c, COST_RESET); return 0;
+    case NGHTTP2_PRIORITY: return 0; /* on_begin_frame has counted it */
     case NGHTTP2_SETTINGS:
         if (ack)
             c->settled = true;
@@ -337,6 +382,7 @@ bool h2_front_callbacks_init(void)
     h2_front_callbacks = c;
     if (!c)
         return false;
+    nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(c, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback2(c, on_invalid_header);

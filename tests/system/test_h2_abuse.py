@@ -117,6 +117,7 @@ FLOODS = {
     "PRIORITY_UPDATE": lambda c, n: frame(0x10, 0, 0, struct.pack(">I", 1) + b"u=1"),
     "GOAWAY": lambda c, n: frame(GOAWAY, 0, 0, bytes(8)),
     "RST_STREAM of closed streams": lambda c, n: rst_stream(1),
+    "HEADERS of closed streams": lambda c, n: c.headers(1, c.fields("/attack")),
 }
 
 

@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -29,11 +30,24 @@ class Scenario:
     load: list
     upload: int = 0
 
+    @property
+    def protocol(self):
+        return "h1" if "--h1" in self.load else "h2"
+
+    @property
+    def big(self):
+        """Whether bytes count, and not requests."""
+        return self.answer + self.upload >= 1 << 20
+
 
 SCENARIOS = [
     Scenario("h1-1k", "HTTP/1.1 keep-alive, 1 KiB answers, 32 connections", 20000, 1 << 10, ["--h1", "-c32"]),
+    Scenario("h2c-1k", "h2c, 1 KiB answers, 1 connection with 32 streams", 20000, 1 << 10, ["-c1", "-m32"]),
+    Scenario("h2c-100", "h2c, 100-byte answers, 16 connections with 10 streams", 40000, 100, ["-c16", "-m10"]),
     Scenario("h1-10m", "HTTP/1.1, 10 MiB downloads, 4 connections", 40, 10 << 20, ["--h1", "-c4"]),
+    Scenario("h2c-10m", "h2c, 10 MiB downloads, 4 connections", 40, 10 << 20, ["-c4", "-m1"]),
     Scenario("h1-post-1m", "HTTP/1.1, 1 MiB uploads, 4 connections", 200, 100, ["--h1", "-c4"], upload=1 << 20),
+    Scenario("h2c-post-1m", "h2c, 1 MiB uploads, 4 connections", 200, 100, ["-c4", "-m1"], upload=1 << 20),
 ]
 
 
@@ -133,7 +147,7 @@ class Bench:
                 running[-1].start(self.documents)
             self.explain(counter)
             for scenario in scenarios:
-                results = self.run(scenario, running, counter)
+                results = self.run(scenario, [p for p in running if scenario.protocol in p.protocols], counter)
                 print_table(scenario, self.requests(scenario), self.options.rounds, results)
         finally:
             for p in running:
@@ -146,8 +160,8 @@ class Bench:
         print(f"{where}; access logs {self.options.log}; origin: nghttpd --no-tls, one for each proxy")
         print(f"system calls by {counter.name if counter else 'nothing (neither perf nor strace works here)'}; "
               "pages that processes share are counted once")
-        print("relay: poll() and bytes only, HTTP/1.1 to an HTTP/1.1 origin, one backend connection for each client: "
-              "the floor of that design")
+        print("relay: poll() and bytes only, one backend connection for each client, to an origin that speaks the "
+              "clients' protocol: the floor of that design")
 
     def instructions(self, scenario):
         """User-space instructions per request: the difference of two runs, so that the start is not in it."""
@@ -189,14 +203,16 @@ def median(rounds, field):
 def print_table(scenario, requests, count, results):
     peers = {p.name for p in proxies.PEERS}
     best = min((median(rounds, "cpu_us") for name, (rounds, _) in results.items() if name in peers), default=0)
+    rate = "MB/CPU s" if scenario.big else "req/s"
     print(f"\n{scenario.name}: {scenario.what}; medians of {count} rounds of {requests} requests")
-    print(f"  {'':10}{'CPU us/req':>11}{'of best peer':>14}{'calls/req':>11}{'req/s':>10}{'RSS KiB':>10}"
+    print(f"  {'':10}{'CPU us/req':>11}{'of best peer':>14}{'calls/req':>11}{rate:>10}{'RSS KiB':>10}"
           f"{'backend conns':>15}{'errors':>8}")
     for name, (rounds, calls) in results.items():
         cpu = median(rounds, "cpu_us")
         ratio = f"{cpu / best:.2f}" if best else "-"
         called = f"{calls:.2f}" if calls is not None else "-"
-        print(f"  {name:10}{cpu:>11.1f}{ratio:>14}{called:>11}{median(rounds, 'per_second'):>10.0f}"
+        speed = (scenario.answer + scenario.upload) / cpu if scenario.big else median(rounds, "per_second")
+        print(f"  {name:10}{cpu:>11.1f}{ratio:>14}{called:>11}{speed:>10.0f}"
               f"{max(r.rss for r in rounds):>10}{max(r.backend for r in rounds):>15}{sum(r.errors for r in rounds):>8}")
     sys.stdout.flush()
 
@@ -224,6 +240,7 @@ def chosen(names, known, what):
 
 def main():
     options = parse_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that what was started is stopped
     scenarios = chosen(options.only, {s.name: s for s in SCENARIOS}, "scenario")
     kinds = chosen(options.peers, proxies.ALL, "proxy")
     for kind in kinds:

@@ -50,6 +50,7 @@ class Proxy:
     """One proxy with an h2c origin of its own, so that its backend connections can be told from the others'."""
     name = ""
     program = ""
+    protocols = ("h1", "h2")
 
     def __init__(self, directory, logging, core, origin_core):
         self.directory = os.path.join(directory, self.name)
@@ -157,7 +158,7 @@ class Apache(Proxy):
         return super().available() if os.path.exists(f"{cls.modules}/mod_proxy_http2.so") else None
 
     def command(self):
-        names = ["mpm_event", "authz_core", "proxy", "proxy_http2"]
+        names = ["mpm_event", "authz_core", "http2", "proxy", "proxy_http2"]
         load = "\n".join(f"LoadModule {n}_module {self.modules}/mod_{n}.so" for n in names)
         log = f'CustomLog "{self.path("access.log")}" common' if self.logging else ""
         conf = self.write("httpd.conf", f"""
@@ -165,6 +166,8 @@ ServerRoot "{self.directory}"
 ServerName localhost
 {load}
 Listen 127.0.0.1:{self.port}
+Protocols h2c http/1.1
+H2Direct on
 PidFile "{self.path('httpd.pid')}"
 DefaultRuntimeDir "{self.directory}"
 Mutex posixsem
@@ -190,6 +193,7 @@ class Relay(Proxy):
     """The floor: the same load, its bytes carried unseen to an HTTP/1.1 origin, a connection for each client."""
     name = "relay"
     program = "cc"
+    protocols = ("h1",)
 
     def build(self, name):
         source = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".c")
@@ -203,5 +207,14 @@ class Relay(Proxy):
         return [self.build("relay"), str(self.port), str(self.origin_port)]
 
 
+class RelayH2(Relay):
+    """The same for HTTP/2 clients: the origin is everybody's."""
+    name = "relay-h2"
+    protocols = ("h2",)
+
+    def origin_command(self, documents):
+        return Proxy.origin_command(self, documents)
+
+
 PEERS = [Nghttpx, Haproxy, Apache]
-ALL = {p.name: p for p in [Culvert, *PEERS, Relay]}
+ALL = {p.name: p for p in [Culvert, *PEERS, Relay, RelayH2]}

@@ -78,6 +78,7 @@ port-$(CONFIG_PORT_POSIX) += $(wildcard port/posix/*.c)
 
 src-$(CONFIG_EPOLL)       += port/posix/watch_epoll.c
 src-$(if $(CONFIG_EPOLL),,y) += port/posix/watch.c
+src-$(CONFIG_UNIX_SOCKETS) += port/posix/unix.c
 src-$(CONFIG_H2_FRONT)    += $(wildcard src/side/h2_front*.c)
 src-$(CONFIG_WEBSOCKET)   += src/proxy/websocket.c src/base/sha1.c
 src-$(CONFIG_REVERSE_MAP) += src/proxy/reverse_map.c src/proxy/forward_map.c

@@ -35,11 +35,17 @@ bool port_random(void *buf, size_t len) MUST_USE;
 
 /* ---- addresses ---- */
 
-enum port_family { PORT_NONE = 0, PORT_IPV4 = 4, PORT_IPV6 = 6 };
+enum port_family { PORT_NONE = 0, PORT_UNIX = 1, PORT_IPV4 = 4, PORT_IPV6 = 6 };
+
+/* The longest path of a unix socket, without its NUL: what every system takes. */
+#define PORT_PATH_MAX 103
 
 struct port_addr {
-    uint8_t ip[16]; /* network order; IPv4 in the first 4 bytes, the rest 0 */
-    uint16_t port;  /* host order */
+    union {
+        uint8_t ip[16];   /* network order; IPv4 in the first 4 bytes, the rest 0 */
+        const char *path; /* PORT_UNIX: NUL-terminated; the text is the configuration's. NULL: a nameless client */
+    };
+    uint16_t port;  /* host order; PORT_UNIX: 0 */
     uint8_t family; /* enum port_family */
 };
 
@@ -87,11 +93,14 @@ struct port_iov {
 };
 #define PORT_IOV_MAX 64 /* most segments that a caller gives to one port_writev */
 
-/* Opens a listening socket. PORT_OK: *out is owned by the caller. PORT_ERROR otherwise. IPv6 listeners are v6-only. */
-enum port_result port_listen(const struct port_addr *addr, unsigned backlog, port_handle *out);
+/* Opens a listening socket. PORT_OK: *out is owned by the caller. PORT_ERROR otherwise. IPv6 listeners are v6-only.
+   PORT_UNIX: its file gets the permission bits `mode`; a file that a dead process left is replaced, one that somebody
+   listens on is PORT_FAULT_IN_USE; port_close removes it. */
+enum port_result port_listen(const struct port_addr *addr, unsigned backlog, unsigned mode, port_handle *out);
 
 /* Takes one waiting connection. PORT_OK: *out is owned by the caller, non-blocking, without Nagle's delay; *peer is
-   filled. PORT_AGAIN: none waits (or it went away). PORT_ERROR with PORT_FAULT_LIMIT: no room now, try later. */
+   filled (PORT_UNIX without a path). PORT_AGAIN: none waits (or it went away). PORT_ERROR with PORT_FAULT_LIMIT: no
+   room now, try later. */
 enum port_result port_accept(port_handle listener, port_handle *out, struct port_addr *peer);
 
 /* Begins to connect. PORT_OK: connected at once. PORT_AGAIN: wait for writability, then ask port_connect_result. *out
@@ -114,7 +123,7 @@ void port_shutdown(port_handle handle);
 /* Closes and forgets the handle, with its watch. `abort`: the peer gets a reset (RST) instead of an orderly end. */
 void port_close(port_handle handle, bool abort);
 
-/* The local port number of a socket, 0 when unknown. */
+/* The local port number of a socket, 0 when unknown, and of a unix socket. */
 uint16_t port_local(port_handle handle);
 
 /* ---- readiness ---- */

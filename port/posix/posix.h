@@ -21,6 +21,30 @@ bool posix_watch_init(int wake);
 /* Takes a handle out of the poll set; harmless when it is not in it. */
 void posix_watch_forget(port_handle handle);
 
+/* unix.c: listening and connecting of PORT_UNIX, as port_listen and port_connect; *out is PORT_NO_HANDLE before. */
+#ifdef CONFIG_UNIX_SOCKETS
+enum port_result posix_unix_listen(const struct port_addr *addr, unsigned backlog, unsigned mode, port_handle *out);
+enum port_result posix_unix_connect(const struct port_addr *addr, port_handle *out);
+/* A handle is closed: if it is a listener its file goes. */
+void posix_unix_forget(port_handle handle);
+#else
+static inline enum port_result posix_unix_listen(const struct port_addr *addr, unsigned backlog, unsigned mode,
+                                                 port_handle *out)
+{
+    (void)addr, (void)backlog, (void)mode, (void)out;
+    return posix_fail(0);
+}
+static inline enum port_result posix_unix_connect(const struct port_addr *addr, port_handle *out)
+{
+    (void)addr, (void)out;
+    return posix_fail(0);
+}
+static inline void posix_unix_forget(port_handle handle)
+{
+    (void)handle;
+}
+#endif
+
 /* Finds out what the standard streams are, so that writing a log to them cannot block. */
 void posix_log_init(void);
 

@@ -1,4 +1,4 @@
-/* Sockets on POSIX: TCP over IPv4 and IPv6, never blocking, without Nagle's delay. */
+/* Sockets on POSIX: TCP over IPv4 and IPv6 (unix.c has the others), never blocking, without Nagle's delay. */
 #define _GNU_SOURCE
 #include "posix.h"
 
@@ -45,6 +45,8 @@ static void address_read(const union address *in, struct port_addr *addr)
         addr->family = PORT_IPV4;
         addr->port = ntohs(in->v4.sin_port);
         memcpy(addr->ip, &in->v4.sin_addr, 4);
+    } else if (in->any.sa_family == AF_UNIX) {
+        addr->family = PORT_UNIX;
     }
 }
 
@@ -78,14 +80,13 @@ static enum port_result socket_give_up(int fd)
     return result;
 }
 
-enum port_result port_listen(const struct port_addr *addr, unsigned backlog, port_handle *out)
+static enum port_result tcp_listen(const struct port_addr *addr, unsigned backlog, port_handle *out)
 {
     union address address;
     socklen_t len = address_of(addr, &address);
     int one = 1;
     int fd = socket_open(addr);
 
-    *out = PORT_NO_HANDLE;
     if (fd < 0)
         return PORT_ERROR;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0)
@@ -96,6 +97,12 @@ enum port_result port_listen(const struct port_addr *addr, unsigned backlog, por
         return socket_give_up(fd);
     *out = fd;
     return PORT_OK;
+}
+
+enum port_result port_listen(const struct port_addr *addr, unsigned backlog, unsigned mode, port_handle *out)
+{
+    *out = PORT_NO_HANDLE;
+    return addr->family == PORT_UNIX ? posix_unix_listen(addr, backlog, mode, out) : tcp_listen(addr, backlog, out);
 }
 
 /* Switches Nagle's delay off for an accepted socket, where it is not off already. */
@@ -142,18 +149,18 @@ enum port_result port_accept(port_handle listener, port_handle *out, struct port
     if (!posix_fits(fd))
         return PORT_ERROR;
     address_read(&address, peer);
-    accepted_nodelay(fd);
+    if (peer->family != PORT_UNIX)
+        accepted_nodelay(fd);
     *out = fd;
     return PORT_OK;
 }
 
-enum port_result port_connect(const struct port_addr *addr, port_handle *out)
+static enum port_result tcp_connect(const struct port_addr *addr, port_handle *out)
 {
     union address address;
     socklen_t len = address_of(addr, &address);
     int fd = socket_open(addr);
 
-    *out = PORT_NO_HANDLE;
     if (fd < 0)
         return PORT_ERROR;
     if (connect(fd, &address.any, len) == 0) {
@@ -164,6 +171,12 @@ enum port_result port_connect(const struct port_addr *addr, port_handle *out)
         return socket_give_up(fd);
     *out = fd;
     return PORT_AGAIN;
+}
+
+enum port_result port_connect(const struct port_addr *addr, port_handle *out)
+{
+    *out = PORT_NO_HANDLE;
+    return addr->family == PORT_UNIX ? posix_unix_connect(addr, out) : tcp_connect(addr, out);
 }
 
 enum port_result port_connect_result(port_handle handle)
@@ -243,6 +256,7 @@ void port_close(port_handle handle, bool abort)
     if (handle < 0)
         return;
     posix_watch_forget(handle);
+    posix_unix_forget(handle);
     if (!posix_log_forget(handle))
         return;
     if (abort)

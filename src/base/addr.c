@@ -163,12 +163,26 @@ void addr_put(struct textbuf *b, const struct port_addr *addr, bool brackets)
         put_ipv6(b, addr->ip);
         if (brackets)
             textbuf_putc(b, ']');
+    } else if (addr->family == PORT_UNIX) {
+        textbuf_put(b, TEXT("unix:"));
+        textbuf_putz(b, addr->path != NULL ? addr->path : "");
     } else {
         textbuf_put(b, TEXT("unknown"));
     }
 }
 
+void addr_put_node(struct textbuf *b, const struct port_addr *addr, bool brackets)
+{
+    static const struct port_addr unknown = {.family = PORT_NONE};
+
+    addr_put(b, addr->family == PORT_UNIX ? &unknown : addr, brackets);
+}
+
 bool addr_eq(const struct port_addr *a, const struct port_addr *b)
 {
-    return a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+    if (a->family != b->family || a->port != b->port)
+        return false;
+    if (a->family == PORT_UNIX)
+        return a->path != NULL && b->path != NULL && strcmp(a->path, b->path) == 0;
+    return memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }

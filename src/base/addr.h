@@ -12,9 +12,12 @@
    The port is set to 0. False when it is neither. */
 bool addr_parse(struct text t, struct port_addr *addr) MUST_USE;
 
-/* Appends the address without its port; IPv6 in RFC 5952's canonical form, in brackets when `brackets`. An IPv4-mapped
-   IPv6 address is written as IPv4. */
+/* Appends the address without its port (a unix socket's as "unix:/path"); IPv6 in RFC 5952's canonical form, in
+   brackets when `brackets`. An IPv4-mapped IPv6 address is written as IPv4. */
 void addr_put(struct textbuf *b, const struct port_addr *addr, bool brackets);
+
+/* The same as fields show it (X-Forwarded-For; RFC 7239 6): what is no IP address is "unknown". */
+void addr_put_node(struct textbuf *b, const struct port_addr *addr, bool brackets);
 
 bool addr_eq(const struct port_addr *a, const struct port_addr *b);
 

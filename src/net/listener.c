@@ -14,7 +14,7 @@
 struct listener {
     struct watch watch;
     const struct listener_ops *ops;
-    void *user;
+    const struct listener_settings *settings;
     port_handle handle;
     bool open;   /* this slot is in use */
     bool paused; /* not polled; counted in paused_count */
@@ -70,7 +70,10 @@ static void listener_ready(struct watch *watch, unsigned ready)
             return;
         }
         switch (port_accept(listener->handle, &handle, &peer)) {
-        case PORT_OK: listener->ops->accept(listener->user, handle, &peer); break;
+        case PORT_OK:
+            listener->ops->accept(listener->settings, handle,
+                                  peer.family == PORT_UNIX ? &listener->settings->addr : &peer);
+            break;
         case PORT_AGAIN: return;
         default: listener_rest(listener); return;
         }
@@ -85,14 +88,15 @@ static struct listener *listener_slot(void)
     return NULL;
 }
 
-struct listener *listener_open(const struct port_addr *addr, const struct listener_ops *ops, void *user)
+struct listener *listener_open(const struct listener_settings *settings, const struct listener_ops *ops)
 {
     struct listener *listener = listener_slot();
     port_handle handle;
 
-    if (listener == NULL || port_listen(addr, BACKLOG, &handle) != PORT_OK)
+    if (listener == NULL || port_listen(&settings->addr, BACKLOG, settings->mode, &handle) != PORT_OK)
         return NULL;
-    *listener = (struct listener){.watch = {listener_ready}, .open = true, .handle = handle, .ops = ops, .user = user};
+    *listener =
+        (struct listener){.watch = {listener_ready}, .open = true, .handle = handle, .ops = ops, .settings = settings};
     if (open_count++ == 0) {
         timer_class_init(&rest_class, "listener", REST_MS);
         timer_init(&rest_timer, rest_over);

@@ -8,16 +8,24 @@
 
 struct listener;
 
+/* A Listen line; it lives as long as its listener. */
+struct listener_settings {
+    struct port_addr addr;
+    uint16_t mode; /* of a unix socket's file */
+    bool optional; /* the IPv6 half of "Listen PORT": a box without IPv6 goes on without it */
+};
+
 struct listener_ops {
     /* Whether a connection could be taken now. */
     bool (*room)(void);
-    /* Takes an accepted handle over (room() was true just before). `user` is the listener's. */
-    void (*accept)(void *user, port_handle handle, const struct port_addr *peer);
+    /* Takes an accepted handle over (room() was true just before). `peer` is the client; of a unix socket, which has no
+       address of its own, the socket's. */
+    void (*accept)(const struct listener_settings *settings, port_handle handle, const struct port_addr *peer);
 };
 
 /* Opens a listening socket, one of CONFIG_LISTENERS, and polls it. NULL: no slot (the configuration admits no more than
    there are), or the port failed (port_error()). */
-struct listener *listener_open(const struct port_addr *addr, const struct listener_ops *ops, void *user);
+struct listener *listener_open(const struct listener_settings *settings, const struct listener_ops *ops);
 
 /* Starts polling again all listeners that had stopped for lack of room. Called by whoever frees a client slot. Costs
    nothing when none has stopped. */

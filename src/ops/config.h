@@ -4,6 +4,7 @@
 #define CULVERT_OPS_CONFIG_H
 
 #include "base/log.h"
+#include "net/listener.h"
 #include "port.h"
 #include "proxy/backend.h"
 #include "proxy/site.h"
@@ -12,8 +13,7 @@
 struct config {
     struct site site;
     struct front_settings front;
-    struct port_addr listen[CONFIG_LISTENERS];
-    bool listen_optional[CONFIG_LISTENERS]; /* the IPv6 half of "Listen PORT": a box without IPv6 goes on without it */
+    struct listener_settings listen[CONFIG_LISTENERS];
     uint16_t listen_count;
     struct backend backends[CONFIG_BACKENDS]; /* settings filled; backend_init makes them run */
     uint16_t backend_count;

@@ -152,7 +152,8 @@ static CONF_APPLY(apply_log_level)
                                           .max = (most), .capacity = (option)
 
 static const struct conf_directive directives[] = {
-    {NAME("Listen", "[ADDRESS:]PORT [http]"), WORDS(1, 2), .apply = conf_apply_listen},
+    {NAME("Listen", "[ADDRESS:]PORT [http], or unix:/PATH [http] [mode=MODE]"), WORDS(1, 3),
+     .apply = conf_apply_listen},
     {NAME("ServerName", "HOST[:PORT]"), WORDS(1, 1), .apply = apply_server_name},
     {NAME("ProxyPass", "PATH URL [KEY=VALUE ...], or PATH !"), WORDS(2, CONF_WORDS), .apply = conf_apply_proxy_pass},
     {NAME("ProxyPassReverse", "PATH URL"), WORDS(2, 2), .apply = conf_apply_reverse},

@@ -2,22 +2,27 @@
 #include "base/addr.h"
 #include "ops/config_reader.h"
 
+/* Permissions of a unix socket's file: whoever may write to it may connect. */
+#define UNIX_MODE 0660
+
 /* Whether two sockets could not be bound at the same time: the same address, or one of them all addresses. */
 static bool collide(const struct port_addr *a, const struct port_addr *b)
 {
     static const uint8_t all[sizeof(a->ip)];
 
+    if (a->family == PORT_UNIX)
+        return addr_eq(a, b);
     return a->family == b->family && a->port == b->port &&
            (memcmp(a->ip, b->ip, sizeof(all)) == 0 || memcmp(a->ip, all, sizeof(all)) == 0 ||
             memcmp(b->ip, all, sizeof(all)) == 0);
 }
 
-static bool add_listen(struct conf_reader *reader, struct text word, const struct port_addr *addr, bool optional)
+static bool add_listen(struct conf_reader *reader, struct text word, const struct listener_settings *settings)
 {
     struct config *config = reader->config;
 
     for (unsigned i = 0; i < config->listen_count; i++) {
-        if (!collide(&config->listen[i], addr))
+        if (!collide(&config->listen[i].addr, &settings->addr))
             continue;
         conf_error(reader, word, "expected another address or port: that of %s:%" PRIu32 " takes this one, too",
                    reader->listens[i].file, reader->listens[i].line);
@@ -28,8 +33,7 @@ static bool add_listen(struct conf_reader *reader, struct text word, const struc
         return false;
     }
     reader->listens[config->listen_count] = reader->place;
-    config->listen_optional[config->listen_count] = optional;
-    config->listen[config->listen_count++] = *addr;
+    config->listen[config->listen_count++] = *settings;
     return true;
 }
 
@@ -60,31 +64,75 @@ static size_t port_colon(struct text word)
     return SIZE_MAX;
 }
 
-CONF_APPLY(conf_apply_listen)
+static void listen_tcp(struct conf_reader *reader, struct text word, struct listener_settings *settings)
 {
-    struct text word = words[0];
     size_t colon = port_colon(word);
     bool all = colon == SIZE_MAX || text_eq(text_first(word, colon), TEXT("*"));
-    struct port_addr addr = {.family = PORT_IPV4};
+    struct port_addr *addr = &settings->addr;
     uint16_t port;
 
-    (void)self;
-    reader->saw_listen = true;
-    if (count == 2 && text_eq_nocase(words[1], TEXT("https"))) {
-        conf_error(reader, words[1], "expected http: this build has no TLS");
-        return;
-    }
-    if (count == 2 && !text_eq_nocase(words[1], TEXT("http"))) {
-        conf_error(reader, words[1], "expected the protocol http, or nothing");
-        return;
-    }
-    if (!all && !parse_host(reader, word, text_first(word, colon), &addr))
+    addr->family = PORT_IPV4;
+    if (!all && !parse_host(reader, word, text_first(word, colon), addr))
         return;
     if (!conf_port(reader, word, text_skip(word, colon == SIZE_MAX ? 0 : colon + 1), &port))
         return;
-    addr.port = port;
-    if (!add_listen(reader, word, &addr, false) || !all || !IS_ENABLED(CONFIG_IPV6))
+    addr->port = port;
+    if (!add_listen(reader, word, settings) || !all || !IS_ENABLED(CONFIG_IPV6))
         return;
-    addr.family = PORT_IPV6;
-    add_listen(reader, word, &addr, true);
+    addr->family = PORT_IPV6;
+    settings->optional = true;
+    add_listen(reader, word, settings);
+}
+
+static void listen_unix(struct conf_reader *reader, struct text word, struct listener_settings *settings)
+{
+    if (conf_unix(reader, word, text_skip(word, CONF_UNIX.len), &settings->addr))
+        add_listen(reader, word, settings);
+}
+
+/* mode=0660 */
+static bool parse_mode(struct conf_reader *reader, struct text word, struct text digits, uint16_t *mode)
+{
+    unsigned value = 0;
+
+    for (size_t i = 0; i < digits.len && value <= 0777; i++)
+        value = digits.ptr[i] >= '0' && digits.ptr[i] <= '7' ? value * 8 + (unsigned)(digits.ptr[i] - '0') : 01000;
+    if (digits.len == 0 || value > 0777) {
+        conf_error(reader, word, "expected the permissions of the socket's file as an octal number to 0777");
+        return false;
+    }
+    *mode = (uint16_t)value;
+    return true;
+}
+
+/* A word behind the address: the protocol, or a key. */
+static bool parse_option(struct conf_reader *reader, struct text word, bool first, bool is_unix,
+                         struct listener_settings *settings)
+{
+    if (first && text_eq_nocase(word, TEXT("http")))
+        return true;
+    if (first && text_eq_nocase(word, TEXT("https"))) {
+        conf_error(reader, word, "expected http: this build has no TLS");
+        return false;
+    }
+    if (is_unix && text_starts_nocase(word, TEXT("mode=")))
+        return parse_mode(reader, word, text_skip(word, 5), &settings->mode);
+    conf_error(reader, word, "expected the protocol http, %s", is_unix ? "mode=, or nothing" : "or nothing");
+    return false;
+}
+
+CONF_APPLY(conf_apply_listen)
+{
+    struct listener_settings settings = {.mode = UNIX_MODE};
+    bool is_unix = text_starts_nocase(words[0], CONF_UNIX);
+
+    (void)self;
+    reader->saw_listen = true;
+    for (unsigned i = 1; i < count; i++)
+        if (!parse_option(reader, words[i], i == 1, is_unix, &settings))
+            return;
+    if (is_unix)
+        listen_unix(reader, words[0], &settings);
+    else
+        listen_tcp(reader, words[0], &settings);
 }

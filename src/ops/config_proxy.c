@@ -7,7 +7,8 @@
 
 /* What ProxyPass says about its backend. */
 struct target {
-    struct text host; /* as written, IPv6 with brackets */
+    struct text socket; /* path of its unix socket; empty: TCP */
+    struct text host;   /* as written, IPv6 with brackets */
     uint16_t port;
     struct text path;
 };
@@ -36,9 +37,20 @@ static bool check_scheme(struct conf_reader *reader, struct text url)
 
 static bool parse_url(struct conf_reader *reader, struct text url, struct target *target)
 {
-    struct text rest = text_skip(url, sizeof(SCHEME) - 1), name;
+    struct text rest, name;
     struct authority authority;
 
+    if (text_starts_nocase(url, CONF_UNIX)) {
+        size_t bar = text_find(url, '|', 0);
+
+        if (bar == url.len) {
+            conf_error(reader, url, "expected unix:/PATH|" SCHEME "HOST[:PORT][/PATH]");
+            return false;
+        }
+        target->socket = text_skip(text_first(url, bar), CONF_UNIX.len);
+        url = text_skip(url, bar + 1);
+    }
+    rest = text_skip(url, sizeof(SCHEME) - 1);
     if (!check_scheme(reader, url))
         return false;
     name = text_first(rest, min_size(text_find(rest, '/', 0), text_find(rest, '?', 0)));
@@ -101,13 +113,39 @@ static bool store_names(struct conf_reader *reader, const struct target *target,
     }
     for (size_t i = 0; i < b.len; i++)
         storage[i] = text_lower(storage[i]);
-    if (!conf_store(reader, textbuf_text(&b), &settings->name))
+    if (!conf_store(reader, textbuf_text(&b), &settings->authority))
         return false;
+    settings->name = settings->authority;
     /* The host alone with its own NUL, for the resolver. */
     if (!conf_store(reader, text_make(storage + (host.ptr - target->host.ptr), host.len), &stored))
         return false;
     settings->host = stored;
     return true;
+}
+
+/* The backend's one address is a unix socket, by which the log line names it. */
+static bool use_socket(struct conf_reader *reader, struct text word, struct text path,
+                       struct backend_settings *settings)
+{
+    char storage[PORT_PATH_MAX + 8];
+    struct textbuf b;
+
+    if (!conf_unix(reader, word, path, &settings->addrs[0]))
+        return false;
+    settings->addr_count = 1;
+    textbuf_init(&b, storage, sizeof(storage));
+    addr_put(&b, &settings->addrs[0], false);
+    return conf_store(reader, textbuf_text(&b), &settings->name);
+}
+
+/* Whether a backend stands at the target's socket, or, without one, at no socket. */
+static bool same_socket(const struct backend_settings *settings, const struct target *target)
+{
+    bool is_unix = settings->addr_count > 0 && settings->addrs[0].family == PORT_UNIX;
+
+    if (!is_unix || target->socket.ptr == NULL)
+        return is_unix == (target->socket.ptr != NULL);
+    return text_eq(text_of(settings->addrs[0].path), target->socket);
 }
 
 static struct backend *new_backend(struct conf_reader *reader, struct text word, const struct target *target,
@@ -118,7 +156,7 @@ static struct backend *new_backend(struct conf_reader *reader, struct text word,
     struct text host = target->host;
     struct port_addr addr;
 
-    if (!parse_host(reader, word, &host, &addr))
+    if (target->socket.ptr == NULL && !parse_host(reader, word, &host, &addr))
         return NULL;
     if (config->backend_count == CONFIG_BACKENDS) {
         conf_error(reader, word, "expected at most %d backends: raise CONFIG_BACKENDS", CONFIG_BACKENDS);
@@ -126,7 +164,10 @@ static struct backend *new_backend(struct conf_reader *reader, struct text word,
     }
     if (!store_names(reader, target, host, &settings))
         return NULL;
-    if (addr.family != PORT_NONE) {
+    if (target->socket.ptr != NULL) {
+        if (!use_socket(reader, word, target->socket, &settings))
+            return NULL;
+    } else if (addr.family != PORT_NONE) {
         addr.port = target->port;
         settings.addrs[settings.addr_count++] = addr;
     }
@@ -146,7 +187,7 @@ static struct backend *find_backend(struct config *config, const struct target *
     for (unsigned i = 0; i < config->backend_count; i++) {
         struct backend_settings *settings = &config->backends[i].settings;
 
-        if (settings->port == target->port && text_eq_nocase(settings->host, host))
+        if (settings->port == target->port && same_socket(settings, target) && text_eq_nocase(settings->host, host))
             return &config->backends[i];
     }
     return NULL;

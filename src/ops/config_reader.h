@@ -93,6 +93,11 @@ void conf_keys_apply(const struct conf_keys *from, struct backend_settings *sett
 /* Whether a later line about the same backend wants what holds already. False: *differs is the first key's name. */
 bool conf_keys_agree(const struct conf_keys *later, const struct backend_settings *settings, struct text *differs);
 
+/* What stands before the path of a unix socket. */
+#define CONF_UNIX TEXT("unix:")
+/* A unix socket (config_unix.c): its absolute path, a part of word. Stores it, and makes it an address. */
+bool conf_unix(struct conf_reader *reader, struct text word, struct text path, struct port_addr *addr);
+
 /* ---- directives of their own files ---- */
 
 #define CONF_APPLY(name)                                                                                               \

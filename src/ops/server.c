@@ -69,17 +69,20 @@ static bool open_logs(config_report *report, void *user)
 static bool open_listeners(config_report *report, void *user)
 {
     for (unsigned i = 0; i < config.listen_count; i++) {
-        char name[ADDR_TEXT + 8];
+        const struct listener_settings *listen = &config.listen[i];
+        char name[PORT_PATH_MAX + 8];
         struct textbuf b;
 
-        if (listener_open(&config.listen[i], &h1_front_listener, &config.listen[i]))
+        if (listener_open(listen, &h1_front_listener))
             continue;
-        if (config.listen_optional[i] && port_error() != PORT_FAULT_IN_USE)
+        if (listen->optional && port_error() != PORT_FAULT_IN_USE)
             continue; /* a port without an address stands for both families; this box has one of them */
         textbuf_init(&b, name, sizeof(name));
-        addr_put(&b, &config.listen[i], true);
-        textbuf_putc(&b, ':');
-        textbuf_put_u64(&b, config.listen[i].port);
+        addr_put(&b, &listen->addr, true);
+        if (listen->addr.family != PORT_UNIX) {
+            textbuf_putc(&b, ':');
+            textbuf_put_u64(&b, listen->addr.port);
+        }
         fail(report, user, "Listen", textbuf_z(&b), port_fault_text(port_error()));
         return false;
     }

@@ -45,6 +45,7 @@ void version_print(const char *version)
     put_option(&b, "H2_FRONT", IS_ENABLED(CONFIG_H2_FRONT));
     put_option(&b, "WEBSOCKET", IS_ENABLED(CONFIG_WEBSOCKET));
     put_option(&b, "IPV6", IS_ENABLED(CONFIG_IPV6));
+    put_option(&b, "UNIX_SOCKETS", IS_ENABLED(CONFIG_UNIX_SOCKETS));
     put_option(&b, "RESOLVE", IS_ENABLED(CONFIG_RESOLVE));
     put_option(&b, "REVERSE_MAP", IS_ENABLED(CONFIG_REVERSE_MAP));
     put_option(&b, "FORWARDED", IS_ENABLED(CONFIG_FORWARDED));

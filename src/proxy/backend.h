@@ -19,8 +19,9 @@ struct backend;
 
 /* Filled by the configuration. */
 struct backend_settings {
-    struct text name;   /* "host:port" as in the log line; also the :authority sent to it */
-    struct text scheme; /* "h2c" */
+    struct text name;      /* as in the log line: "host:port", or "unix:/path" */
+    struct text authority; /* "host:port", the :authority sent to it */
+    struct text scheme;    /* "h2c" */
     struct text host;
     uint16_t port;
     uint32_t max;        /* connections, >= 1 (max=) */

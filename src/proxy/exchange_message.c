@@ -14,7 +14,7 @@ static struct forward_context exchange_context(const struct exchange *ex)
     return (struct forward_context){
         .settings = &ex->site->forward,
         .route = ex->route,
-        .backend_authority = ex->backend->settings.name,
+        .backend_authority = ex->backend->settings.authority,
         .backend_scheme = TEXT("http"),
         .client = ex->client,
         .local = ex->local,

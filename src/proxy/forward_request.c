@@ -79,7 +79,7 @@ static bool add_for(struct head *head, const struct section *section, const stru
     struct forward_line line;
 
     forward_list_begin(&line, head, section, FIELD_X_FORWARDED_FOR, seen);
-    addr_put(&line.b, &context->client, false);
+    addr_put_node(&line.b, &context->client, false);
     return forward_line_end(&line, head);
 }
 

@@ -24,7 +24,7 @@ void forwarded_put(struct textbuf *b, const struct forward_context *context)
     struct textbuf address;
 
     textbuf_init(&address, storage, sizeof(storage));
-    addr_put(&address, &context->client, true);
+    addr_put_node(&address, &context->client, true);
     textbuf_put(b, TEXT("for="));
     put_value(b, textbuf_text(&address));
     if (context->client_authority.len > 0) {

@@ -124,6 +124,8 @@ static void put_front(const struct forward_context *context, struct textbuf *out
         textbuf_put(out, context->client_authority);
     } else if (context->settings->server_name.len > 0) {
         textbuf_put(out, context->settings->server_name);
+    } else if (context->local.family == PORT_UNIX) {
+        textbuf_put(out, TEXT("localhost"));
     } else {
         addr_put(out, &context->local, true);
         if (context->local.port != (context->client_tls ? 443 : 80)) {

@@ -248,7 +248,7 @@ static bool room(void)
     return client_pool.used < client_pool.count;
 }
 
-static void accept_client(void *user, port_handle handle, const struct port_addr *peer)
+static void accept_client(const struct listener_settings *listen, port_handle handle, const struct port_addr *peer)
 {
     struct h1_conn *c = pool_take(&client_pool);
 
@@ -258,7 +258,7 @@ static void accept_client(void *user, port_handle handle, const struct port_addr
     }
     memset(c, 0, sizeof(*c));
     c->peer = *peer;
-    c->local = user;
+    c->local = &listen->addr;
     task_init(&c->task, TASK_FRONT, on_run);
     task_init(&c->reclaim, TASK_FRONT, on_reclaim);
     timer_init(&c->read_timer, on_read_timer);

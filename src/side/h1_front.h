@@ -6,7 +6,7 @@
 #include "net/listener.h"
 #include "side/front.h"
 
-/* What listener_open is given; its `user` is the const struct port_addr that is listened on. */
+/* What listener_open is given. */
 extern const struct listener_ops h1_front_listener;
 
 /* Prepares timers. `settings` must live as long as the front. */

@@ -44,7 +44,8 @@ static void require_sound(void)
     REQUIRE(config.front.limits.line + config.front.limits.field + 512 <= CONFIG_REQUEST_HEAD);
     REQUIRE(config.front.timeout_ms > 0 && config.front.keepalive_ms > 0);
     for (unsigned i = 0; i < config.listen_count; i++)
-        REQUIRE(config.listen[i].port > 0 && config.listen[i].family != PORT_NONE);
+        REQUIRE((config.listen[i].addr.port > 0) == (config.listen[i].addr.family != PORT_UNIX) &&
+                config.listen[i].addr.family != PORT_NONE);
     for (unsigned i = 0; i < config.backend_count; i++) {
         const struct backend_settings *settings = &config.backends[i].settings;
 

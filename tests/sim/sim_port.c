@@ -110,7 +110,9 @@ void sim_add_host(struct sim_host *host)
 
 static bool same_addr(const struct port_addr *a, const struct port_addr *b)
 {
-    return a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+    if (a->family != b->family || a->port != b->port)
+        return false;
+    return a->family == PORT_UNIX ? strcmp(a->path, b->path) == 0 : memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
 struct sim_host *sim_find_host(const struct port_addr *addr)
@@ -121,11 +123,11 @@ struct sim_host *sim_find_host(const struct port_addr *addr)
     return NULL;
 }
 
-enum port_result port_listen(const struct port_addr *addr, unsigned backlog, port_handle *out)
+enum port_result port_listen(const struct port_addr *addr, unsigned backlog, unsigned mode, port_handle *out)
 {
     struct slot *slot;
 
-    (void)backlog;
+    (void)backlog, (void)mode;
     *out = PORT_NO_HANDLE;
     if (sim_inject() == SIM_DO_ERROR)
         return fail(PORT_FAULT_DENIED);

@@ -205,10 +205,12 @@ static bool room(void)
     return !no_room;
 }
 
-static void take(void *user, port_handle handle, const struct port_addr *peer)
+static struct listener_settings listens;
+
+static void take(const struct listener_settings *settings, port_handle handle, const struct port_addr *peer)
 {
     (void)peer;
-    CHECK(user == sides);
+    CHECK(settings == &listens);
     sides[accepted].conn.handle = PORT_NO_HANDLE;
     conn_open(&sides[accepted].conn, handle, side_ready);
     conn_interest(&sides[accepted].conn, PORT_READABLE);
@@ -219,9 +221,8 @@ static const struct listener_ops listener_ops = {room, take};
 
 static struct listener *listen_at(uint16_t port)
 {
-    const struct port_addr addr = sim_addr(0, 0, 0, 0, port);
-
-    return listener_open(&addr, &listener_ops, sides);
+    listens.addr = sim_addr(0, 0, 0, 0, port);
+    return listener_open(&listens, &listener_ops);
 }
 
 static void begin_listening(unsigned clients)

@@ -99,7 +99,7 @@ static port_handle listening(void)
     const struct port_addr addr = sim_addr(0, 0, 0, 0, 80);
     port_handle listener;
 
-    CHECK_INT(port_listen(&addr, 10, &listener), PORT_OK);
+    CHECK_INT(port_listen(&addr, 10, 0, &listener), PORT_OK);
     return listener;
 }
 

@@ -158,7 +158,7 @@ class Connection:
     def __init__(self, peer, sock, address, number):
         self.peer = peer
         self.socket = sock
-        self.port = address[1]
+        self.port = address[1] if address else None  # a unix socket's client has no name
         self.number = number
         self.requests = {}
         self.open_streams = set()
@@ -319,9 +319,9 @@ class Connection:
 
 
 class Peer:
-    """The backend: listens on a loopback port until stop()."""
+    """The backend: listens on a loopback port, or on a unix socket, until stop()."""
 
-    def __init__(self, port=0, mute=False, **settings):
+    def __init__(self, port=0, mute=False, path=None, **settings):
         """`settings` by their lower-case names: max_concurrent_streams=4. A mute peer accepts and never says a byte."""
         codes = h2.settings.SettingCodes
         self.settings = {getattr(codes, name.upper()): value for name, value in settings.items()}
@@ -335,11 +335,12 @@ class Peer:
         self.refused = 0
         self.routes = {}
         self.stopping = False
-        self.listener = socket.socket()
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", port))
+        self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        if not path:
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(str(path) if path else ("127.0.0.1", port))
         self.listener.listen(128)
-        self.port = self.listener.getsockname()[1]
+        self.port = None if path else self.listener.getsockname()[1]
         self.threads = [threading.Thread(target=self.accept, daemon=True)]
         self.threads[0].start()
 
@@ -357,7 +358,8 @@ class Peer:
                 sock, address = self.listener.accept()
             except (OSError, ValueError):
                 return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.changed:
                 connection = Connection(self, sock, address, len(self.connections))
                 self.connections.append(connection)

@@ -41,12 +41,15 @@ def field_lines(block):
 class Client:
     """One connection to the proxy."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=15, receive_buffer=None):
-        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    def __init__(self, port, host="127.0.0.1", timeout=15, receive_buffer=None, path=None, source=None):
+        """A unix socket's `path` stands for host and port; `source` is the address to connect from."""
+        self.socket = socket.socket(socket.AF_UNIX if path else socket.AF_INET6 if ":" in host else socket.AF_INET)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
-        self.socket.connect((host, port))
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.connect(str(path) if path else (host, port))
         self.authority = f"{host}:{port}"
         self.buffer = b""
         self.ended = False

@@ -237,9 +237,9 @@ const char *port_fault_text(enum port_fault fault)
     return (size_t)fault < ARRAY_SIZE(texts) ? texts[fault] : "?";
 }
 
-enum port_result port_listen(const struct port_addr *addr, unsigned backlog, port_handle *out)
+enum port_result port_listen(const struct port_addr *addr, unsigned backlog, unsigned mode, port_handle *out)
 {
-    (void)addr, (void)backlog, (void)out;
+    (void)addr, (void)backlog, (void)mode, (void)out;
     stub_die("port_listen: no sockets here");
 }
 

@@ -109,8 +109,8 @@ static void test_defaults(void **state)
     (void)state;
     good(GOOD);
     assert_int_equal(config.listen_count, 1);
-    assert_addr(&config.listen[0], "127.0.0.1", 8080);
-    assert_false(config.listen_optional[0]);
+    assert_addr(&config.listen[0].addr, "127.0.0.1", 8080);
+    assert_false(config.listen[0].optional);
     assert_int_equal(config.site.routes.count, 1);
     assert_int_equal(config.backend_count, 1);
     assert_int_equal(config.backends[0].settings.max, 1);
@@ -228,19 +228,19 @@ static void test_listen(void **state)
     good("Listen 80\nListen 127.0.0.1:81 http\nListen [::1]:82\nListen [2001:db8::1]:81\n"
          "ProxyPass / h2c://127.0.0.1/\n");
     assert_int_equal(config.listen_count, 5);
-    assert_addr(&config.listen[0], "0.0.0.0", 80);
-    assert_addr(&config.listen[1], "::", 80);
-    assert_addr(&config.listen[2], "127.0.0.1", 81);
-    assert_addr(&config.listen[3], "::1", 82);
-    assert_addr(&config.listen[4], "2001:db8::1", 81);
-    assert_false(config.listen_optional[0]);
-    assert_true(config.listen_optional[1]);
-    assert_false(config.listen_optional[3]);
+    assert_addr(&config.listen[0].addr, "0.0.0.0", 80);
+    assert_addr(&config.listen[1].addr, "::", 80);
+    assert_addr(&config.listen[2].addr, "127.0.0.1", 81);
+    assert_addr(&config.listen[3].addr, "::1", 82);
+    assert_addr(&config.listen[4].addr, "2001:db8::1", 81);
+    assert_false(config.listen[0].optional);
+    assert_true(config.listen[1].optional);
+    assert_false(config.listen[3].optional);
     good("Listen *:80\nProxyPass / h2c://127.0.0.1/\n");
     assert_int_equal(config.listen_count, 2);
     good("Listen 0.0.0.0:80\nListen [::]:80\nProxyPass / h2c://127.0.0.1/\n");
     assert_int_equal(config.listen_count, 2);
-    assert_false(config.listen_optional[1]);
+    assert_false(config.listen[1].optional);
 }
 
 static void test_listen_errors(void **state)
@@ -267,7 +267,7 @@ static void test_listen_errors(void **state)
         {"Listen 8080", "'8080': expected another address or port: that of c:1 takes this one, too\n"},
         {"Listen 81 https", "'https': expected http: this build has no TLS\n"},
         {"Listen 81 ftp", "'ftp': expected the protocol http, or nothing\n"},
-        {"Listen 81 http x", "'x': expected [ADDRESS:]PORT [http]\n"},
+        {"Listen 81 http x", "'x': expected the protocol http, or nothing\n"},
     };
 
     (void)state;
@@ -485,6 +485,43 @@ static void test_resolve(void **state)
     /* Nobody waits for the look-up when the configuration is wrong anyway. */
     bad("ProxyPass /x h2c://nowhere.example/\nTimeout",
         "c:4: Timeout: expected SECONDS\nc:3: ProxyPass: '/x': unreachable: it is hidden by '/' of c:2\n");
+}
+
+static void test_unix(void **state)
+{
+#define EXPECTED_PATH ": expected unix:/PATH, an absolute path of at most 103 bytes, without blanks, \\ and \"\n"
+    (void)state;
+    good("Listen unix:/run/a.sock\nListen UNIX:/run/b.sock http mode=0600\n"
+         "ProxyPass /a unix:/run/app.sock|h2c://localhost/x max=2\n"
+         "ProxyPass /b \"Unix:/run/other.sock|h2c://LocalHost:81\"\n"
+         "ProxyPass /c unix:/run/app.sock|h2c://localhost/y\n"
+         "ProxyPass / h2c://127.0.0.1/\n");
+    assert_int_equal(config.listen[0].addr.family, PORT_UNIX);
+    assert_string_equal(config.listen[0].addr.path, "/run/a.sock");
+    assert_int_equal(config.listen[0].mode, 0660);
+    assert_int_equal(config.listen[1].mode, 0600);
+    assert_int_equal(config.backend_count, 3);
+    assert_text(backend(0)->name, "unix:/run/app.sock");
+    assert_text(backend(0)->authority, "localhost");
+    assert_int_equal(backend(0)->addrs[0].family, PORT_UNIX);
+    assert_string_equal(backend(0)->addrs[0].path, "/run/app.sock");
+    assert_int_equal(backend(0)->max, 2);
+    assert_text(backend(1)->authority, "localhost:81");
+    assert_text(config.site.routes.routes[0].path, "/x");
+    assert_ptr_equal(config.site.routes.routes[2].backend, &config.backends[0]);
+    bad("Listen unix:/a\nListen unix:/a\nListen unix:b\nListen unix:\nListen 'unix:/a b'\nListen 81 mode=0600\n"
+        "Listen unix:/b mode=1000\nListen unix:/b mode=\nListen unix:/b mode=9",
+        "c:4: Listen: 'unix:/a': expected another address or port: that of c:3 takes this one, too\n"
+        "c:5: Listen: 'unix:b'" EXPECTED_PATH "c:6: Listen: 'unix:'" EXPECTED_PATH
+        "c:7: Listen: 'unix:/a b'" EXPECTED_PATH "c:8: Listen: 'mode=0600': expected the protocol http, or nothing\n"
+        "c:9: Listen: 'mode=1000': expected the permissions of the socket's file as an octal number to 0777\n"
+        "c:10: Listen: 'mode=': expected the permissions of the socket's file as an octal number to 0777\n"
+        "c:11: Listen: 'mode=9': expected the permissions of the socket's file as an octal number to 0777\n");
+    bad("ProxyPass /x unix:/a\nProxyPass /x unix:/a|\nProxyPass /x unix:a|h2c://b/\nProxyPass /x unix:/a|http://b/",
+        "c:3: ProxyPass: 'unix:/a': expected unix:/PATH|h2c://HOST[:PORT][/PATH]\n"
+        "c:4: ProxyPass: '': expected h2c://HOST[:PORT][/PATH]\n"
+        "c:5: ProxyPass: 'unix:a|h2c://b/'" EXPECTED_PATH
+        "c:6: ProxyPass: 'http://b/': expected h2c://HOST[:PORT][/PATH]: backends are spoken to in HTTP/2 only\n");
 }
 
 static void test_hidden(void **state)
@@ -909,14 +946,14 @@ static void test_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),       TEST(test_words),         TEST(test_word_errors), TEST(test_nul),
-        TEST(test_unknown),        TEST(test_sections),      TEST(test_listen),      TEST(test_listen_errors),
-        TEST(test_capacities),     TEST(test_max_sum),       TEST(test_proxy_pass),  TEST(test_proxy_pass_errors),
-        TEST(test_resolve),        TEST(test_hidden),        TEST(test_times),       TEST(test_timeouts),
-        TEST(test_keepalive),      TEST(test_read_timeout),  TEST(test_limits),      TEST(test_forwarding),
-        TEST(test_reverse),        TEST(test_logs),          TEST(test_read),        TEST(test_include),
-        TEST(test_include_errors), TEST(test_include_depth), TEST(test_sizes),       TEST(test_text_capacity),
-        TEST(test_text_end),       TEST(test_cut),
+        TEST(test_defaults),   TEST(test_words),         TEST(test_word_errors),    TEST(test_nul),
+        TEST(test_unknown),    TEST(test_sections),      TEST(test_listen),         TEST(test_listen_errors),
+        TEST(test_capacities), TEST(test_max_sum),       TEST(test_proxy_pass),     TEST(test_proxy_pass_errors),
+        TEST(test_resolve),    TEST(test_unix),          TEST(test_unix),           TEST(test_hidden),
+        TEST(test_times),      TEST(test_timeouts),      TEST(test_keepalive),      TEST(test_read_timeout),
+        TEST(test_limits),     TEST(test_forwarding),    TEST(test_reverse),        TEST(test_logs),
+        TEST(test_read),       TEST(test_include),       TEST(test_include_errors), TEST(test_include_depth),
+        TEST(test_sizes),      TEST(test_text_capacity), TEST(test_text_end),       TEST(test_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,6 +34,11 @@ static const struct key keys[] = {
     SECONDS("connectiontimeout", connect_ms, 1, CONFIG_CONNECT_TIMEOUT_S * 1000),
     SECONDS("timeout", timeout_ms, 1, 0), /* 0: settled when all lines are read */
     MS("acquire", queue_ms, 1, CONFIG_QUEUE_TIMEOUT_MS),
+    NUMBER("maxqueue", queue_most, 0, UINT32_MAX, CONFIG_QUEUE_MOST, NULL),
+    NUMBER("retries", retries, 0, 100, CONFIG_RETRIES, NULL),
+    SECONDS("ttl", idle_ms, 0, CONFIG_BACKEND_IDLE_S * 1000),
+    SECONDS("maxage", age_ms, 0, 0),
+    NUMBER("maxrequests", requests_most, 0, UINT32_MAX, 0, NULL),
 };
 static_assert(ARRAY_SIZE(keys) <= 32, "a key has a bit in conf_keys.given");
 
@@ -66,7 +71,7 @@ static bool parse_value(struct conf_reader *reader, const struct key *key, struc
 /* "expected max=, timeout= or acquire=" */
 static void unknown(struct conf_reader *reader, struct text word, const char *more)
 {
-    char storage[400];
+    char storage[500];
     struct textbuf b;
 
     textbuf_init(&b, storage, sizeof(storage));

@@ -2,10 +2,18 @@
 #include "proxy/backend.h"
 
 #include "base/log.h"
+#include "proxy/backend_time.h"
 #include "proxy/exchange.h"
 
 static void backend_on_backoff(struct timer *timer);
 static void backend_on_pump(struct task *task);
+
+static const struct backend_observer *observer;
+
+void backend_use_observer(const struct backend_observer *to)
+{
+    observer = to;
+}
 
 void backend_init(struct backend *backend, const struct backend_ops *ops)
 {
@@ -13,7 +21,7 @@ void backend_init(struct backend *backend, const struct backend_ops *ops)
 
     backend->ops = ops;
     list_init(&backend->conns);
-    list_init(&backend->queue);
+    backend_queue_init(&backend->queue);
     backend->conn_count = 0;
     backend->next_addr = 0;
     backend->failed_addrs = 0;
@@ -22,9 +30,11 @@ void backend_init(struct backend *backend, const struct backend_ops *ops)
     backend->retiring = false;
     timer_init(&backend->backoff, backend_on_backoff);
     timer_class_init(&backend->backoff_class, "backend-backoff", CONFIG_RETRY_BACKOFF_MS);
-    timer_class_init(&backend->connect_class, "connect", s->connect_ms);
-    timer_class_init(&backend->timeout_class, "backend", s->timeout_ms);
-    timer_class_init(&backend->queue_class, "queue", s->queue_ms);
+    backend->connect_class = backend_time_take(s->connect_ms);
+    backend->timeout_class = backend_time_take(s->timeout_ms);
+    backend->queue_class = backend_time_take(s->queue_ms);
+    backend->idle_class = backend_time_take(s->idle_ms);
+    backend->age_class = backend_time_take(s->age_ms);
     task_init(&backend->pump, TASK_FRONT, backend_on_pump);
 }
 
@@ -33,14 +43,21 @@ void backend_exit(struct backend *backend)
     timer_cancel(&backend->backoff);
     loop_unmark(&backend->pump);
     timer_class_remove(&backend->backoff_class);
-    timer_class_remove(&backend->connect_class);
-    timer_class_remove(&backend->timeout_class);
-    timer_class_remove(&backend->queue_class);
+    backend_time_give(backend->connect_class);
+    backend_time_give(backend->timeout_class);
+    backend_time_give(backend->queue_class);
+    backend_time_give(backend->idle_class);
+    backend_time_give(backend->age_class);
 }
 
 /* ---- the queue ---- */
 
-static bool has_open(const struct backend *backend)
+static struct exchange *exchange_of(struct backend_wait *wait)
+{
+    return container_of(wait, struct exchange, wait);
+}
+
+bool backend_is_up(const struct backend *backend)
 {
     LIST_EACH (node, &backend->conns) {
         if (container_of(node, struct backend_conn, node)->state == BACKEND_OPEN)
@@ -49,24 +66,64 @@ static bool has_open(const struct backend *backend)
     return false;
 }
 
-void backend_submit(struct backend *backend, struct exchange *ex)
+/* Why the backend takes no exchange into its queue, or CAUSE_NONE. */
+static enum cause shut_cause(const struct backend *backend)
 {
-    bool open = has_open(backend);
+    if (backend->retiring)
+        return CAUSE_DRAINING;
+    if (backend->backing_off && !backend_is_up(backend))
+        return CAUSE_BACKEND_DOWN;
+    return backend->queue.length >= backend->settings.queue_most ? CAUSE_QUEUE_FULL : CAUSE_NONE;
+}
 
-    ex->state = open ? EXCHANGE_QUEUED : EXCHANGE_CONNECTING;
-    if (backend->retiring || (backend->backing_off && !open)) {
-        exchange_fail(ex, backend->retiring ? CAUSE_DRAINING : CAUSE_BACKEND_DOWN);
+static void submit(struct backend *backend, struct exchange *ex, bool again)
+{
+    enum cause cause = shut_cause(backend);
+
+    ex->state = backend_is_up(backend) ? EXCHANGE_QUEUED : EXCHANGE_CONNECTING;
+    if (cause != CAUSE_NONE) {
+        exchange_fail(ex, cause);
         return;
     }
-    list_push_back(&backend->queue, &ex->back.node);
-    timer_set(&ex->timer, &backend->queue_class, loop_now());
+    if (again)
+        backend_queue_push_first(&backend->queue, &ex->wait);
+    else
+        backend_queue_push(&backend->queue, &ex->wait);
+    timer_set(&ex->timer, backend->queue_class, loop_now());
     loop_mark(&backend->pump);
+}
+
+void backend_submit(struct backend *backend, struct exchange *ex)
+{
+    submit(backend, ex, false);
+}
+
+void backend_submit_again(struct backend *backend, struct exchange *ex)
+{
+    submit(backend, ex, true);
 }
 
 void backend_withdraw(struct exchange *ex)
 {
-    if (ex->state == EXCHANGE_QUEUED || ex->state == EXCHANGE_CONNECTING)
-        list_remove(&ex->back.node);
+    backend_queue_leave(&ex->wait);
+}
+
+bool backend_reroute(struct exchange *ex, enum cause cause)
+{
+    if (!observer || !observer->reroute || !observer->reroute(ex, cause))
+        return false;
+    ex->retry_cause = cause;
+    if (ex->retries < UINT8_MAX)
+        ex->retries++;
+    return true;
+}
+
+void backend_give_up(struct exchange *ex, enum cause cause)
+{
+    backend_withdraw(ex);
+    timer_cancel(&ex->timer);
+    if (!backend_reroute(ex, cause))
+        exchange_fail(ex, cause);
 }
 
 /* The first connection that takes another stream: filling one before the next keeps connections few. */
@@ -105,26 +162,38 @@ static bool conn_unsettled(const struct backend *backend)
     return false;
 }
 
-/* Gives the exchange a stream. False: the connection has no memory for it now. */
+/* It has carried what one connection may. */
+static void retire_conn(struct backend_conn *conn, const char *why)
+{
+    log_debug("backend", "%.*s: connection from port %u retires: %s", TEXT_ARG(conn->backend->settings.name),
+              conn->local_port, why);
+    conn->backend->ops->retire(conn, false);
+}
+
+/* Gives the exchange a stream. False: the connection has no memory for it now, or takes no more streams. */
 static bool start_stream(struct backend_conn *conn, struct exchange *ex)
 {
+    uint32_t most = conn->backend->settings.requests_most;
+
     ex->back_port = conn->local_port;
     ex->back_reused = conn->served > 0;
     if (!conn->backend->ops->open_stream(conn, ex))
         return false;
+    backend_queue_served(&ex->wait);
     conn->streams++;
     conn->served++;
     ex->state = EXCHANGE_WAITING;
     exchange_touch(ex);
+    if (most > 0 && conn->served >= most)
+        retire_conn(conn, "maxrequests");
     return true;
 }
 
+/* All that wait now; not those that come back meanwhile. */
 static void fail_queue(struct backend *backend, enum cause cause)
 {
-    struct list *node;
-
-    while ((node = list_pop_front(&backend->queue)) != NULL)
-        exchange_fail(container_of(node, struct exchange, back.node), cause);
+    for (uint32_t n = backend->queue.length; n > 0 && backend->queue.length > 0; n--)
+        backend_give_up(exchange_of(backend_queue_first(&backend->queue)), cause);
 }
 
 /* No address could be reached: what waits fails, unless a connection still lives to serve it. */
@@ -134,7 +203,9 @@ static void backend_unreachable(struct backend *backend, enum cause cause)
     backend->failed_addrs = 0;
     backend->backing_off = true;
     timer_set(&backend->backoff, &backend->backoff_class, loop_now());
-    if (!has_open(backend))
+    if (observer && observer->health)
+        observer->health(backend, cause);
+    if (!backend_is_up(backend))
         fail_queue(backend, cause);
 }
 
@@ -167,31 +238,53 @@ static void backend_connect(struct backend *backend)
     backend_unreachable(backend, cause);
 }
 
+/* Gives what waits first its stream. False: nothing can move now. */
+static bool pump_first(struct backend *backend)
+{
+    struct exchange *ex = exchange_of(backend_queue_first(&backend->queue));
+    struct backend_conn *conn = conn_with_room(backend);
+
+    if (!conn)
+        return false;
+    if (ex->tunnel && !conn->settled)
+        return false; /* its SETTINGS say whether it takes tunnels */
+    if (ex->tunnel && !conn->tunnels) {
+        exchange_fail(ex, CAUSE_NO_TUNNEL);
+        return true;
+    }
+    return start_stream(conn, ex);
+}
+
+static bool may_connect(const struct backend *backend)
+{
+    return !backend->backing_off && !backend->retiring && conns_in_use(backend) < backend->settings.max;
+}
+
 static void backend_on_pump(struct task *task)
 {
     struct backend *backend = container_of(task, struct backend, pump);
 
-    while (!list_empty(&backend->queue)) {
-        struct exchange *ex = container_of(backend->queue.next, struct exchange, back.node);
-        struct backend_conn *conn = conn_with_room(backend);
-
-        if (!conn)
+    while (backend->queue.length > 0) {
+        if (!pump_first(backend))
             break;
-        if (ex->tunnel && !conn->settled)
-            break; /* its SETTINGS say whether it takes tunnels */
-        list_remove(&ex->back.node);
-        if (ex->tunnel && !conn->tunnels) {
-            exchange_fail(ex, CAUSE_NO_TUNNEL);
-            continue;
-        }
-        if (!start_stream(conn, ex)) {
-            list_push_front(&backend->queue, &ex->back.node);
-            return;
-        }
     }
-    if (!list_empty(&backend->queue) && conns_in_use(backend) < backend->settings.max && !backend->backing_off &&
-        !backend->retiring && !conn_unsettled(backend))
+    if (backend->queue.length > 0 && !conn_with_room(backend) && may_connect(backend) && !conn_unsettled(backend))
         backend_connect(backend);
+}
+
+struct backend_load backend_load(const struct backend *backend)
+{
+    struct backend_load load = {.waiting = backend->queue.length};
+
+    LIST_EACH (node, &backend->conns)
+        load.streams += container_of(node, struct backend_conn, node)->streams;
+    if (shut_cause(backend) != CAUSE_NONE)
+        load.fit = BACKEND_SHUT;
+    else if (load.waiting == 0 && (conn_with_room(backend) || may_connect(backend)))
+        load.fit = BACKEND_FREE;
+    else
+        load.fit = BACKEND_FULL;
+    return load;
 }
 
 static void backend_on_backoff(struct timer *timer)
@@ -204,20 +297,28 @@ static void backend_on_backoff(struct timer *timer)
 
 /* ---- connections ---- */
 
+static void backend_on_age(struct timer *timer)
+{
+    retire_conn(container_of(timer, struct backend_conn, age), "maxage");
+}
+
 void backend_conn_opened(struct backend_conn *conn)
 {
     struct backend *backend = conn->backend;
 
     conn->state = BACKEND_OPEN;
     backend->failed_addrs = 0;
-    LIST_EACH (node, &backend->queue)
-        container_of(node, struct exchange, back.node)->state = EXCHANGE_QUEUED;
+    timer_init(&conn->age, backend_on_age);
+    if (backend->settings.age_ms > 0)
+        timer_set(&conn->age, backend->age_class, loop_now());
+    if (observer && observer->health)
+        observer->health(backend, CAUSE_NONE);
     loop_mark(&backend->pump);
 }
 
 void backend_conn_freed(struct backend_conn *conn)
 {
-    if (!list_empty(&conn->backend->queue))
+    if (conn->backend->queue.length > 0)
         loop_mark(&conn->backend->pump);
 }
 
@@ -236,6 +337,8 @@ void backend_conn_closed(struct backend_conn *conn, enum cause cause)
     list_remove(&conn->node);
     backend->conn_count--;
     conn->state = BACKEND_CLOSED;
+    if (!was_connecting)
+        timer_cancel(&conn->age);
     if (!was_connecting) {
         backend_conn_freed(conn);
         return;

@@ -10,6 +10,7 @@
 #include "base/timer.h"
 #include "net/loop.h"
 #include "port.h"
+#include "proxy/backend_queue.h"
 #include "proxy/cause.h"
 
 struct exchange;
@@ -24,10 +25,16 @@ struct backend_settings {
     struct text scheme;    /* "h2c" */
     struct text host;
     uint16_t port;
-    uint32_t max;        /* connections, >= 1 (max=) */
-    uint32_t connect_ms; /* connectiontimeout= */
-    uint32_t timeout_ms; /* timeout=, ProxyTimeout, Timeout: the most between two signs of life of the backend */
-    uint32_t queue_ms;   /* the most that an exchange waits for a stream */
+    /* What keys say (ops/config_keys.c). Times in ms; 0: without limit, where that is allowed. */
+    uint32_t max;           /* connections, >= 1 (max=) */
+    uint32_t connect_ms;    /* connectiontimeout= */
+    uint32_t timeout_ms;    /* timeout=, ProxyTimeout, Timeout: the most between two signs of life of the backend */
+    uint32_t queue_ms;      /* the most that an exchange waits for a stream (acquire=) */
+    uint32_t queue_most;    /* the most exchanges that wait (maxqueue=) */
+    uint32_t retries;       /* how often an exchange is sent again (retries=) */
+    uint32_t idle_ms;       /* a connection without streams lives so long (ttl=) */
+    uint32_t age_ms;        /* a connection takes streams for so long (maxage=) */
+    uint32_t requests_most; /* a connection takes so many (maxrequests=) */
     struct port_addr addrs[BACKEND_ADDRS];
     uint8_t addr_count;
 };
@@ -47,7 +54,8 @@ struct backend_conn {
     uint32_t streams; /* open now; invariant: streams <= limit when it opened the last one */
     uint32_t
         limit; /* the least of ours, the peer's MAX_CONCURRENT_STREAMS, and EARLY_STREAMS until its SETTINGS came */
-    uint32_t served; /* streams ever opened: 0 on a connection whose first request is the next one */
+    uint32_t served;  /* streams ever opened: 0 on a connection whose first request is the next one */
+    struct timer age; /* until it is retired for its age */
     uint16_t local_port;
     bool probed;  /* it was silent for too long and is asked for a sign of life: no new streams before that */
     bool tunnels; /* the peer's SETTINGS allow extended CONNECT (RFC 8441) */
@@ -69,8 +77,8 @@ struct backend_ops {
 struct backend {
     struct backend_settings settings;
     const struct backend_ops *ops;
-    struct list conns; /* of struct backend_conn that are not closed */
-    struct list queue; /* of struct exchange (back.node) that wait for a stream */
+    struct list conns;          /* of struct backend_conn that are not closed */
+    struct backend_queue queue; /* of struct exchange (wait) that wait for a stream */
     uint16_t conn_count;
     uint8_t next_addr;    /* address for the next connect */
     uint8_t failed_addrs; /* addresses that failed in a row */
@@ -80,21 +88,62 @@ struct backend {
     bool retiring;        /* opens no more connections */
     struct timer backoff;
     struct timer_class backoff_class;
-    struct timer_class connect_class;
-    struct timer_class timeout_class;
-    struct timer_class queue_class;
+    struct timer_class *connect_class; /* these are shared: proxy/backend_time.h */
+    struct timer_class *timeout_class;
+    struct timer_class *queue_class;
+    struct timer_class *idle_class;
+    struct timer_class *age_class;
     struct task pump; /* marked when the queue may move */
 };
 
 /* Makes a configured backend ready to run (settings filled before). */
 void backend_init(struct backend *backend, const struct backend_ops *ops);
 
-/* Takes an exchange with a complete request head into the queue, which moves in this pass. Backing off: exchange_fail.
- */
+/* Takes an exchange with a complete request head into the queue, which moves in this pass. When it cannot wait there
+   (backend_load says BACKEND_SHUT): exchange_fail. */
 void backend_submit(struct backend *backend, struct exchange *ex);
+
+/* The same for one that was here before and was provably not processed: it is the next to get a stream. */
+void backend_submit_again(struct backend *backend, struct exchange *ex);
 
 /* Takes a waiting exchange off the queue (client gone, timeout). Harmless when it is not queued. */
 void backend_withdraw(struct exchange *ex);
+
+/* Whether a connection is up: what waits, waits for a stream of it and not for a connection. */
+bool backend_is_up(const struct backend *backend);
+
+/* ---- for whoever chooses one of several backends ---- */
+
+enum backend_fit {
+    BACKEND_FREE, /* a stream can begin at once, or when a connection is up that may be opened now */
+    BACKEND_FULL, /* all streams of all `max` connections are taken: one waits in the queue */
+    BACKEND_SHUT, /* it could not be reached a moment ago, its queue is full, or it retires: backend_submit would fail
+                   */
+};
+struct backend_load {
+    enum backend_fit fit;
+    uint32_t streams; /* requests that it works on */
+    uint32_t waiting; /* in the queue */
+};
+/* O(connections). */
+struct backend_load backend_load(const struct backend *backend);
+
+struct backend_observer {
+    /* An exchange that `ex->backend` provably did not process cannot go on there: no connection, no room, no stream in
+       time, refused, or connection lost before it was written (ex->retries is below the backend's `retries`, and the
+       request is whole). True: it was given to another backend by backend_submit (ex->backend set). False: it is tried
+       again there, or fails. May be NULL. */
+    bool (*reroute)(struct exchange *ex, enum cause cause);
+    /* None of its addresses could be reached (why), or a connection came up (CAUSE_NONE). May be NULL. */
+    void (*health)(struct backend *backend, enum cause cause);
+};
+/* Registers the one observer; it must outlive the backends. NULL: none. */
+void backend_use_observer(const struct backend_observer *observer);
+
+/* Gives an exchange that was provably not processed, and waits nowhere, to another backend. False: nobody takes it. */
+bool backend_reroute(struct exchange *ex, enum cause cause);
+/* A waiting exchange may not wait any longer: it is rerouted, or fails. */
+void backend_give_up(struct exchange *ex, enum cause cause);
 
 /* ---- called by the side that owns a connection ---- */
 

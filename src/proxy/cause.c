@@ -30,6 +30,7 @@ static const struct cause_info causes[CAUSES] = {
     [CAUSE_NO_TUNNEL] = {501, 'B', "no-extended-connect"},
     [CAUSE_TUNNEL_IDLE] = {0, 'T', "tunnel-idle"},
     [CAUSE_QUEUE_TIMEOUT] = {503, 'T', "queue-timeout"},
+    [CAUSE_QUEUE_FULL] = {503, 'P', "queue-full"},
 };
 
 const struct cause_info *cause_info(enum cause cause)

@@ -36,6 +36,7 @@ enum cause {
     CAUSE_NO_TUNNEL,        /* it does not speak extended CONNECT (RFC 8441): 501 */
     CAUSE_TUNNEL_IDLE,      /* a WebSocket on which nothing moved */
     CAUSE_QUEUE_TIMEOUT,    /* no stream came free in time: 503 */
+    CAUSE_QUEUE_FULL,       /* too many wait for a stream: 503 */
     CAUSES,
 };
 

@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#define EXCHANGE_RETRIES 1
-
 POOL(exchange, struct exchange, CONFIG_EXCHANGES);
 
 static const struct site *current_site;
@@ -132,6 +130,7 @@ static void exchange_start(struct exchange *ex)
     ex->cause_state = EXCHANGE_READING;
     ex->word = NULL;
     timer_init(&ex->timer, exchange_on_timer);
+    backend_wait_init(&ex->wait, NULL);
 }
 
 struct exchange *exchange_open(const struct side_ops *front, void *self, const struct port_addr *client,
@@ -149,10 +148,20 @@ struct exchange *exchange_open(const struct side_ops *front, void *self, const s
     return ex;
 }
 
+/* Whether it waits for a stream: in one state or the other, as the backend's connections come and go. */
+static bool is_waiting(struct exchange *ex)
+{
+    if (ex->state != EXCHANGE_QUEUED && ex->state != EXCHANGE_CONNECTING)
+        return false;
+    ex->state = backend_is_up(ex->backend) ? EXCHANGE_QUEUED : EXCHANGE_CONNECTING;
+    return true;
+}
+
 static void set_cause(struct exchange *ex, enum cause cause)
 {
     if (ex->cause != CAUSE_NONE || cause == CAUSE_NONE)
         return;
+    (void)is_waiting(ex);
     ex->cause = cause;
     ex->cause_state = ex->state;
 }
@@ -226,7 +235,7 @@ void exchange_cut(struct exchange *ex)
 static void answer_or_cut(struct exchange *ex, unsigned status, const char *word)
 {
     if (!ex->begun && status != 0) {
-        bool down = ex->cause == CAUSE_BACKEND_DOWN || ex->cause == CAUSE_QUEUE_TIMEOUT || ex->cause == CAUSE_NO_ROOM;
+        bool down = status == 503 && ex->cause != CAUSE_DRAINING;
 
         exchange_take_back(ex);
         ex->state = EXCHANGE_ANSWERED;
@@ -266,6 +275,22 @@ bool exchange_is_whole(const struct exchange *ex)
     return ex->request.passed == 0 && ex->response.ready == 0 && ex->status == 0;
 }
 
+/* Whether an exchange that was provably not processed can be sent again. */
+static bool may_retry(const struct exchange *ex)
+{
+    const char *why = NULL;
+
+    if (!exchange_is_whole(ex))
+        why = "a part of it has left";
+    else if (ex->retries >= ex->backend->settings.retries)
+        why = "that was its last try";
+    else if (draining)
+        why = "the proxy shuts down";
+    if (why)
+        log_info("exchange", "%.*s: not sent again: %s", TEXT_ARG(ex->backend->settings.name), why);
+    return !why;
+}
+
 void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed)
 {
     side_leave(&ex->back);
@@ -275,12 +300,14 @@ void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed
         return;
     }
     timer_cancel(&ex->timer);
-    if (unprocessed && exchange_is_whole(ex) && ex->retries < EXCHANGE_RETRIES && !draining) {
-        ex->retries++;
-        ex->retry_cause = failed;
+    if (unprocessed && may_retry(ex)) {
         exchange_drop_section(ex);
         side_init(&ex->back, NULL, NULL);
-        backend_submit(ex->backend, ex);
+        if (backend_reroute(ex, failed))
+            return;
+        ex->retries++;
+        ex->retry_cause = failed;
+        backend_submit_again(ex->backend, ex);
         return;
     }
     exchange_fail(ex, failed);
@@ -320,9 +347,11 @@ static void exchange_on_timer(struct timer *timer)
 {
     struct exchange *ex = container_of(timer, struct exchange, timer);
 
+    if (is_waiting(ex)) {
+        backend_give_up(ex, ex->state == EXCHANGE_QUEUED ? CAUSE_QUEUE_TIMEOUT : CAUSE_CONNECT_TIMEOUT);
+        return;
+    }
     switch (ex->state) {
-    case EXCHANGE_QUEUED: exchange_fail(ex, CAUSE_QUEUE_TIMEOUT); return;
-    case EXCHANGE_CONNECTING: exchange_fail(ex, CAUSE_CONNECT_TIMEOUT); return;
     case EXCHANGE_WAITING:
     case EXCHANGE_BODY: on_late(ex, late_cause(ex)); return;
     case EXCHANGE_ANSWERED:
@@ -330,6 +359,8 @@ static void exchange_on_timer(struct timer *timer)
         exchange_cut(ex);
         return;
     case EXCHANGE_READING:
+    case EXCHANGE_QUEUED:
+    case EXCHANGE_CONNECTING:
     case EXCHANGE_DONE: return;
     }
 }
@@ -338,7 +369,7 @@ void exchange_touch(struct exchange *ex)
 {
     ex->late = false;
     if (ex->state == EXCHANGE_WAITING || ex->state == EXCHANGE_BODY)
-        timer_set(&ex->timer, &ex->backend->timeout_class, loop_now());
+        timer_set(&ex->timer, ex->backend->timeout_class, loop_now());
     else if (ex->state == EXCHANGE_ANSWERED)
         timer_set(&ex->timer, &client_class, loop_now());
 }

@@ -36,7 +36,7 @@ struct side_ops {
 struct side {
     const struct side_ops *ops; /* NULL: nobody there (any more) */
     void *self;                 /* its connection */
-    struct list node;           /* on its connection's list of exchanges, or on a backend's queue */
+    struct list node;           /* on its connection's list of exchanges */
     struct list dirty;          /* on its connection's list of those with news */
     int32_t stream_id;          /* HTTP/2; 0: none */
     uint32_t claimed;           /* bytes of the pipe it drains that stand in the gather, not yet consumed */
@@ -123,13 +123,15 @@ struct exchange {
     const char *word;                /* the parser's word for CAUSE_BAD_REQUEST */
     enum exchange_state cause_state; /* the phase in which the cause came */
 
-    struct timer timer; /* of the back: queue, connect, response */
+    struct timer timer;       /* of the back: queue, connect, response */
+    struct backend_wait wait; /* in its backend's queue */
     struct task reclaim;
     char request_text[CONFIG_REQUEST_HEAD + HEAD_ADDED];
     char response_text[CONFIG_RESPONSE_HEAD + HEAD_ADDED];
 };
 
-/* A fresh exchange in state READING with the front attached, or NULL when the pool is exhausted (counted there). */
+/* A fresh exchange in state READING with the front attached, or NULL when the pool is exhausted (counted there). A
+   front whose connection has several at a time sets wait.client to a list of that connection's. */
 struct exchange *exchange_open(const struct side_ops *front, void *self, const struct port_addr *client,
                                const struct port_addr *local);
 

@@ -10,7 +10,6 @@
 POOL(h2_back, struct h2_back, CONFIG_BACKEND_CONNS);
 
 static struct timer_class settings_class;
-static struct timer_class idle_class;
 static struct timer_class ping_class;
 
 static void h2_back_on_ready(struct watch *watch, unsigned ready);
@@ -61,7 +60,7 @@ static struct backend_conn *h2_back_connect(struct backend *backend, const struc
     task_init(&back->task, TASK_BACK, h2_back_on_run);
     task_init(&back->reclaim, TASK_BACK, h2_back_on_reclaim);
     timer_init(&back->timer, h2_back_on_timer);
-    timer_set(&back->timer, &backend->connect_class, loop_now());
+    timer_set(&back->timer, backend->connect_class, loop_now());
     back->wait = H2_WAIT_CONNECT;
     conn_open(&back->conn, handle, h2_back_on_ready);
     conn_interest(&back->conn, PORT_WRITABLE);
@@ -245,7 +244,7 @@ static void set_wait(struct h2_back *back, bool blocked)
 
     if (blocked) {
         wait = H2_WAIT_WRITE;
-        c = &back->base.backend->timeout_class;
+        c = back->base.backend->timeout_class;
     } else if (back->base.probed) {
         wait = H2_WAIT_PING;
         c = &ping_class;
@@ -254,7 +253,7 @@ static void set_wait(struct h2_back *back, bool blocked)
         c = &settings_class;
     } else if (back->base.streams == 0) {
         wait = H2_WAIT_IDLE;
-        c = &idle_class;
+        c = back->base.backend->idle_class;
     }
     if (wait == back->wait)
         return;
@@ -385,7 +384,6 @@ bool h2_back_init(void)
 {
     timer_class_init(&settings_class, "settings", CONFIG_SETTINGS_TIMEOUT_S * 1000U);
     timer_class_init(&ping_class, "backend-ping", CONFIG_PING_TIMEOUT_MS);
-    timer_class_init(&idle_class, "backend-idle", CONFIG_BACKEND_IDLE_S * 1000U);
     return h2_back_callbacks_init();
 }
 
@@ -393,5 +391,4 @@ void h2_back_exit(void)
 {
     timer_class_remove(&settings_class);
     timer_class_remove(&ping_class);
-    timer_class_remove(&idle_class);
 }

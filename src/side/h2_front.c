@@ -367,6 +367,7 @@ static void init(struct h2_front *c, struct h1_conn *slot, const struct port_add
     memset(c, 0, sizeof(*c));
     list_init(&c->streams);
     list_init(&c->news);
+    list_init(&c->turns);
     list_init(&c->done);
     c->slot = slot;
     c->peer = *peer;

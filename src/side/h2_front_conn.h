@@ -28,6 +28,7 @@ struct h2_front {
     struct list node;    /* on the list of all HTTP/2 clients */
     struct list streams; /* exchanges (front.node) with a stream here */
     struct list news;    /* those (front.dirty) to be served by the next run */
+    struct list turns;   /* of those that wait for a stream, one for each backend: proxy/backend_queue.h */
     struct list done;    /* those (front.dirty) whose stream has closed */
     struct task task;
     struct task reclaim;

@@ -57,6 +57,7 @@ static int begin_request(struct h2_front *c, nghttp2_session *ng, int32_t stream
         return nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_REFUSED_STREAM);
     ex->proto = PROTO_H2;
     ex->front.stream_id = stream_id;
+    ex->wait.client = &c->turns;
     ex->front.window = CONFIG_REQUEST_WINDOW;
     list_push_back(&c->streams, &ex->front.node);
     c->requests++;

@@ -74,7 +74,7 @@ def test_max_opens_further_connections_and_no_more(make_peer, make_culvert):
 
 def test_queue_timeout(make_peer, make_culvert):
     peer = make_peer(max_concurrent_streams=1)
-    proxy = make_culvert(peer)
+    proxy = make_culvert(peer, args="acquire=300")
     assert proxy.get("/echo").status == 200
     holder, waiter = proxy.client(), proxy.client()
     holder.send_head("GET", "/hold")
@@ -351,12 +351,15 @@ def test_refused_stream_is_sent_again_once(proxy, peer, client, method, body):
     assert len(peer.requests) == 2
 
 
-def test_refused_stream_is_not_sent_forever(proxy, peer, client):
+@pytest.mark.parametrize("retries", [0, 1, 3])
+def test_refused_stream_is_not_sent_forever(make_culvert, peer, retries):
     peer.on("/refuse", refuse(100))
-    assert client.get("/refuse").status in (502, 503)
+    proxy = make_culvert(peer, args=f"retries={retries}")
+    assert proxy.get("/refuse").status == 502
     line = proxy.log_line()
-    assert (line.end[0], bool(line.reason), line.retry != "-") == ("B", True, True)
-    assert len(peer.requests) == 2
+    assert (line.end, line.reason) == ("BW", "backend-refused")
+    assert line.retry == (f"{retries}:backend-refused" if retries else "-")
+    assert len(peer.requests) == retries + 1
 
 
 def test_request_whose_body_left_is_not_sent_again(proxy, peer, client):

@@ -401,7 +401,8 @@ static void test_proxy_pass(void **state)
 static void test_proxy_pass_errors(void **state)
 {
 #define EXPECTED_URL ": expected h2c://HOST[:PORT][/PATH]"
-#define EXPECTED_KEYS "expected max=, connectiontimeout=, timeout= or acquire=\n"
+#define EXPECTED_KEYS                                                                                                  \
+    "expected max=, connectiontimeout=, timeout=, acquire=, maxqueue=, retries=, ttl=, maxage= or maxrequests=\n"
     static const struct {
         const char *words, *message;
     } cases[] = {

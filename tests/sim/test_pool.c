@@ -1,0 +1,170 @@
+/* The pool of backend connections: its fair and bounded queue, and connections that retire. */
+#include "core.h"
+
+#include <stdlib.h>
+
+/* One backend with these keys. */
+static void start(const char *keys)
+{
+    struct bytes conf = {NULL, 0, 0};
+
+    bytes_printf(&conf,
+                 "Listen 8080\nProxyPass \"/\" \"h2c://10.0.0.1:9000/\" %s\nCustomLog \"-\"\nLogLevel info\n"
+                 "MaxKeepAliveRequests 0\nKeepAliveTimeout 300\n",
+                 keys);
+    bytes_put(&conf, "", 1);
+    core_start((const char *)conf.ptr, NULL);
+}
+
+static struct client *asking(const char *query, uint64_t start_at)
+{
+    struct client *c = client_new(FRONT_PORT);
+
+    c->start_at = start_at;
+    client_ask(c, &(struct ask){.query = query});
+    return c;
+}
+
+static void check_field(uint32_t id, unsigned field, const char *should)
+{
+    struct text is = core_line_field(core_line(id), field);
+
+    if (!text_eq(is, text_of(should)))
+        sim_violation("request %u: field %u is '%.*s' and not '%s'", id, field, TEXT_ARG(is), should);
+}
+
+static unsigned stream_of(uint32_t id)
+{
+    return (unsigned)strtoul(core_line_field(core_line(id), LINE_STREAM).ptr, NULL, 10);
+}
+
+/* A client with many requests at once, and others with one each, at a backend that takes one at a time: the others' are
+ * served in their turn, not behind all of the first one's. */
+static void fair_queue(void **state)
+{
+    const unsigned many = CONFIG_H2_STREAMS < CONFIG_EXCHANGES - 4 ? CONFIG_H2_STREAMS : CONFIG_EXCHANGES - 4;
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1});
+    struct h2_client *greedy = h2_client_new(FRONT_PORT);
+    struct client *others[3];
+
+    (void)state;
+    sim_describe("fair queue");
+    origin->max_streams = 1;
+    greedy->concurrent = many;
+    for (unsigned i = 0; i < many; i++)
+        h2_client_get(greedy, "n=10&d=20");
+    for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
+        others[i] = asking("n=10&d=20", 30);
+    start("acquire=60s");
+    core_run(120000);
+    core_settle();
+    CHECK_INT(h2_client_answers(greedy), many);
+    for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
+        uint32_t id = others[i]->reader.responses[0].id;
+
+        CHECK_INT(client_response(others[i], 0)->status, 200);
+        CHECK(stream_of(id) <= 2 * (2 + CONFIG_EARLY_STREAMS + 2 * ARRAY_SIZE(others)) + 1);
+        CHECK(client_response(others[i], 0)->complete);
+    }
+    CHECK_INT(origin->conn_count, 1);
+    for (unsigned i = 0; i < origin->request_count; i++)
+        CHECK_INT(origin->requests[i].tries - origin->requests[i].refused, 1);
+    core_end();
+}
+
+/* The queue has a bound: who finds it full is told at once. */
+static void full_queue(void **state)
+{
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1});
+    struct client *clients[6];
+
+    (void)state;
+    sim_describe("full queue");
+    origin->max_streams = 1;
+    for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
+        clients[i] = asking("n=10&d=500", i * 20);
+    start("maxqueue=2");
+    core_run(60000);
+    core_settle();
+    for (unsigned i = 0; i < ARRAY_SIZE(clients); i++) {
+        const struct response *response = client_response(clients[i], 0);
+
+        CHECK_INT(response->status, i < 3 ? 200 : 503);
+        if (i < 3)
+            continue;
+        check_field(response->id, LINE_END, "PQ");
+        check_field(response->id, LINE_WORD, "queue-full");
+        CHECK(clients[i]->ended_at < 400);
+        CHECK(origin_request(origin, response->id) == NULL);
+    }
+    core_end();
+}
+
+/* Connections that retire: requests one after the other, and how many connections they took. */
+static void retirement(void **state)
+{
+    static const struct {
+        const char *keys;
+        uint32_t pause_ms; /* between two requests */
+        unsigned conns;    /* of 10 requests */
+    } cases[] = {
+        {"", 10, 1},           {"maxrequests=1", 10, 10}, {"maxrequests=4", 10, 3},
+        {"ttl=200ms", 100, 1}, {"ttl=200ms", 300, 10},    {"maxage=250ms", 100, 4},
+        {"ttl=0", 90000, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct origin *origin = core_world(&(struct sim_options){.seed = i + 1});
+
+        sim_describe("retirement %zu: '%s'", i, cases[i].keys);
+        for (unsigned n = 0; n < 10; n++)
+            (void)asking("n=10", n * (uint64_t)cases[i].pause_ms);
+        start(cases[i].keys);
+        core_run(1000000);
+        core_settle();
+        CHECK_INT(origin->conn_count, cases[i].conns);
+        CHECK(origin->goaways + 1 >= cases[i].conns); /* each said goodbye; the last one may live */
+        CHECK_INT(origin->request_count, 10);
+        for (unsigned n = 0; n < origin->request_count; n++)
+            CHECK_INT(origin->requests[n].tries, 1);
+        core_end();
+    }
+}
+
+/* What runs on a connection that retires is finished, and its successor serves meanwhile, beyond max=. */
+static void retiring_finishes(void **state)
+{
+    static const char *const keys[] = {"maxrequests=1", "maxage=300ms"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        struct origin *origin = core_world(&(struct sim_options){.seed = i + 1});
+        struct client *slow = asking("n=5000&p=100&q=50", 0);
+        struct client *other = asking("n=10", 600);
+
+        sim_describe("retiring with a request: %s", keys[i]);
+        start(keys[i]);
+        core_run(60000);
+        core_settle();
+        CHECK_INT(client_response(slow, 0)->status, 200);
+        CHECK(client_response(slow, 0)->complete);
+        CHECK_INT(client_response(other, 0)->status, 200);
+        CHECK(other->ended_at < slow->ended_at);
+        CHECK_INT(origin->conn_count, 2);
+        CHECK_INT(origin->most_streams, 1);
+        core_end();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fair_queue),
+        cmocka_unit_test(full_queue),
+        cmocka_unit_test(retirement),
+        cmocka_unit_test(retiring_finishes),
+    };
+
+    return CORE_RUN(tests);
+}

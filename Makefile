@@ -207,7 +207,7 @@ fuzz:
 system: $(O)/culvert | $(filter unit sim,$(MAKECMDGOALS))
 	+$(Q)$(asan) -s $(O)/asan/culvert
 	$(Q)CULVERT=$(abspath $(O)/culvert) CULVERT_ASAN=$(abspath $(O)/asan/culvert) \
-	    $(PYTHON) -B -m pytest -q -p no:cacheprovider -n $(PYTEST_JOBS) tests/system $(PYTEST_ARGS)
+	    $(PYTHON) -B -m pytest -q -p no:cacheprovider -n $(PYTEST_JOBS) --dist loadgroup tests/system $(PYTEST_ARGS)
 # They mostly wait for one another, so more run at once than there are processors.
 PYTEST_JOBS ?= 4
 

@@ -1,6 +1,9 @@
 """The figures of the main job: a GiB each way in fixed memory, 10,000 requests on one backend connection."""
+import shutil
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -10,18 +13,32 @@ GIB = 1 << 30
 OPEN = ("LimitRequestBody 0", "MaxKeepAliveRequests 0")
 
 
+# The files are made once, in one process.
+pytestmark = pytest.mark.xdist_group("big")
+
+
+def write(path, size, step):
+    """Writes a page that is like no other every `step` bytes, and nothing between them."""
+    page = bytes(range(256)) * 16
+    with open(path, "wb") as f:
+        for at in range(0, size, step):
+            f.seek(at)
+            f.write((at.to_bytes(8, "big") + page[8:])[:size - at])
+        f.truncate(size)
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """A file of a GiB whose blocks all differ, a smaller one to warm up, and 1 KiB."""
+    """A file of a GiB, a smaller one to warm up that has no holes, and 1 KiB. They lie in memory where that can be."""
     directory = tmp_path_factory.mktemp("files")
-    block = bytes(range(256)) * 4096
-    for name, size in (("gib", GIB), ("warm", 64 << 20), ("1k", 1024)):
-        with open(directory / name, "wb") as f:
-            for n in range(-(-size // len(block))):
-                f.write((n.to_bytes(8, "big") + block[8:])[:size - n * len(block)])
+    memory = Path("/dev/shm")
+    if memory.is_dir() and shutil.disk_usage(memory).free > GIB:
+        directory = Path(tempfile.mkdtemp(dir=memory))
+    write(directory / "gib", GIB, 1 << 16)
+    write(directory / "warm", 64 << 20, 4096)
+    write(directory / "1k", 1024, 4096)
     yield directory
-    for path in directory.iterdir():
-        path.unlink()
+    shutil.rmtree(directory)
 
 
 @pytest.fixture

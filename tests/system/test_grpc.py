@@ -218,10 +218,12 @@ def test_cancellation_is_a_cancel_on_the_wire(make_grpc, peer, method):
 
 
 def test_many_cancellations_cost_no_connection(grpc, server):
+    succeeded(grpc("unary"))
+    ports = backend_ports(server)
     answers = grpc("unary", [{"what": "never"}], action="all", times=80, deadline=400)
     assert {a["code"] for a in answers} == {DEADLINE_EXCEEDED}
-    wait_until(lambda: len(server.found("cancelled")) == len(server.found("start")), "all calls to end at the server")
-    ports = backend_ports(server)
+    wait_until(lambda: len(server.found("cancelled")) >= len(server.found("start")) - 1,
+               "all calls to end at the server")
     succeeded(grpc("unary"))
     assert len(ports) == 1 and backend_ports(server) == ports
 

@@ -372,7 +372,7 @@ def test_most_streams_before_settings_are_known(patient, peer):
 def test_exchanges_run_out(make_culvert, make_peer):
     """More streams than exchanges: REFUSED_STREAM at once, which a client may retry; nothing else suffers."""
     peer = make_peer(max_concurrent_streams=8)
-    proxy = make_culvert(peer, "MaxKeepAliveRequests 0", release=True)
+    proxy = make_culvert(peer, "MaxKeepAliveRequests 0", args="acquire=60000", release=True)
     clients = [Client(proxy.port).started() for _ in range(11)]
     streams = [(c, c.open("/hold")) for c in clients for _ in range(100)]
     for c in clients:

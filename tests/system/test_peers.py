@@ -15,6 +15,8 @@ BOTH = pytest.mark.parametrize("proto", ["h1", "h2"])
 CURL = {"h1": ["--http1.1"], "h2": ["--http2-prior-knowledge"]}
 MIB = 1 << 20
 UNLIMITED = "MaxKeepAliveRequests 0"
+# The two cores of a test machine may be slow: a request may wait for a stream for as long as that takes.
+PATIENT = "acquire=60000"
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +215,7 @@ def one_connection(proxy, origin, requests):
 def test_h2load(make_culvert, any_origin, mode):
     origin, path = any_origin
     requests = 300 if "peer" in str(type(origin)) else 2000
-    proxy = make_culvert(origin, UNLIMITED)
+    proxy = make_culvert(origin, UNLIMITED, args=PATIENT)
     h2load(proxy, path, requests, *mode)
     one_connection(proxy, origin, requests)
 
@@ -221,7 +223,7 @@ def test_h2load(make_culvert, any_origin, mode):
 @BOTH
 def test_h2load_uploads(make_culvert, make_nghttpd, site, proto):
     origin = make_nghttpd(site, "--echo-upload")
-    proxy = make_culvert(origin, UNLIMITED)
+    proxy = make_culvert(origin, UNLIMITED, args=PATIENT)
     mode = ["--h1", "-c", "16"] if proto == "h1" else ["-c", "4", "-m", "16"]
     h2load(proxy, "/echo", 500, "-d", str(site / "100k"), *mode)
     one_connection(proxy, origin, 500)
@@ -230,7 +232,7 @@ def test_h2load_uploads(make_culvert, make_nghttpd, site, proto):
 def test_hundred_thousand_requests(make_culvert, make_nghttpd, site, trace):  # noqa: F811
     """None fails, one backend connection, and not one byte of memory is asked for."""
     origin = make_nghttpd(site)
-    proxy = make_culvert(origin, UNLIMITED, release=True)
+    proxy = make_culvert(origin, UNLIMITED, args=PATIENT, release=True)
     detach = trace(proxy.pid)
     h2load(proxy, "/1k", 100_000, "-c", "16", "-m", "32")
     lines = detach()
@@ -240,6 +242,6 @@ def test_hundred_thousand_requests(make_culvert, make_nghttpd, site, trace):  # 
 
 
 def test_ten_thousand_requests_to_node(make_culvert, node_origin):
-    proxy = make_culvert(node_origin, UNLIMITED, release=True)
+    proxy = make_culvert(node_origin, UNLIMITED, args=PATIENT, release=True)
     h2load(proxy, "/size/1024", 10_000, "-c", "16", "-m", "32")
     one_connection(proxy, node_origin, 10_000)

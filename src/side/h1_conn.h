@@ -62,6 +62,8 @@ struct h1_conn {
     bool eof;            /* the client ended its sending side */
     bool aborted;        /* the response was cut */
     bool chunked;        /* the request's body is */
+    bool te_trailers;    /* the client asks for trailers (RFC 9110 10.1.4) */
+    bool unsized;        /* the response's Content-Length was dropped, so that trailers can follow */
     struct h1_out out;
     uint64_t body_left; /* of a body with a length */
     uint32_t rest_at;   /* bytes behind the request: request.head.text[rest_at, rest_end) */

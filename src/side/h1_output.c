@@ -27,13 +27,30 @@ struct pieces {
 
 /* ---- decisions, once for each response ---- */
 
+/* Whether trailers may follow a body with Content-Length, as they can in HTTP/2: they are there, the backend announces
+   them, or the client asks for them (RFC 9110 6.6.2, 10.1.4). Behind a length HTTP/1.1 has no place for them. */
+static bool may_have_trailers(const struct h1_conn *c, const struct section *section)
+{
+    struct message *m = &c->ex->response;
+
+    if (m->state == MESSAGE_END)
+        return m->trailers && m->trailers->count > 0;
+    return c->te_trailers || head_find(&m->head, section, FIELD_TRAILER, NULL);
+}
+
+/* Whether the Content-Length frames the body. Once it was dropped it cannot: a head may be made twice. */
+static bool keeps_length(const struct h1_conn *c, const struct section *section)
+{
+    return c->ex->response.has_length && !c->unsized && (c->minor == 0 || !may_have_trailers(c, section));
+}
+
 static enum h1_framing choose_framing(const struct h1_conn *c, const struct section *section)
 {
     const struct exchange *ex = c->ex;
 
     if (exchange_bodiless(ex, section->status))
         return H1_FRAME_NONE;
-    if (ex->response.has_length)
+    if (keeps_length(c, section))
         return H1_FRAME_LENGTH;
     return c->minor > 0 ? H1_FRAME_CHUNKED : H1_FRAME_CLOSE;
 }
@@ -44,7 +61,8 @@ static void decide(struct h1_conn *c, const struct section *section)
     c->say_close = c->closing || c->framing == H1_FRAME_CLOSE || c->input != H1_READ || h1_front_draining();
     if (c->ex->tunnel && section->status == 101)
         c->framing = H1_FRAME_CLOSE; /* bytes as they come, until one side ends */
-    if (section->status == 204)      /* RFC 9110 8.6 */
+    c->unsized = c->framing == H1_FRAME_CHUNKED && c->ex->response.has_length;
+    if (section->status == 204 || c->unsized) /* RFC 9110 8.6; RFC 9112 6.2 */
         head_drop(&c->ex->response.head, section, FIELD_CONTENT_LENGTH);
 }
 

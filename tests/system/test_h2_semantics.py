@@ -155,6 +155,52 @@ def test_trailers_without_a_body(version, proxy, peer):
     assert (answer.status, bytes(answer.body), answer.trailers) == (200, b"", [("grpc-status", "5")])
 
 
+def sized(request, announced):
+    """Content-Length and trailers, with or without a Trailer field; /…/late: the head leaves long before them."""
+    request.head(200, [("content-length", "9"), *([("trailer", "x-sum")] if announced else [])])
+    if request.path.endswith("late"):
+        request.peer.gate.wait()
+    request.data(b"some body")
+    request.trailer([("x-sum", "abc")])
+
+
+@pytest.mark.parametrize("when", ["at-once", "late"])
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "unannounced"])
+@pytest.mark.parametrize("version,te", [("h1", True), ("h1", False), ("h2", True), ("h2", False), ("h1.0", False)])
+def test_trailers_behind_a_content_length(version, te, announced, when, proxy, peer):
+    """HTTP/2 can have both, HTTP/1.1 only trailers: the length makes room for chunks where trailers may come, because
+    they are announced or asked for. A 1.0 client has no trailers, one that did not ask gets none it was not told of."""
+    peer.on(f"/{when}", lambda request: sized(request, announced))
+    asks = [("te", "trailers")] if te else []
+    if version == "h2":
+        with Client(proxy.port) as client:
+            stream = client.started().open(f"/{when}", headers=asks)
+            client.wait(lambda: when == "at-once" or client.stream(stream).status, "the head")
+            peer.gate.set()
+            answer = client.response(stream)
+        assert answer.get("content-length") == "9" and answer.trailers == [("x-sum", "abc")]
+    else:
+        with proxy.client() as client:
+            client.send_head("GET", f"/{when}", asks, version=version[1:] if version == "h1.0" else "1.1")
+            while when == "late" and b"\r\n\r\n" not in client.buffer:
+                assert client.fill()
+            peer.gate.set()
+            answer = client.response()
+        wanted = version == "h1" and (te or announced)
+        if when == "late" or wanted:
+            assert answer.framing == ("chunked" if wanted else "length")
+        assert answer.trailers == ([("x-sum", "abc")] if answer.framing == "chunked" else [])
+        assert (answer.get("content-length") is None) == (answer.framing == "chunked")
+    assert (answer.status, bytes(answer.body)) == (200, b"some body")
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_head_keeps_the_length_that_trailers_would_take(announced, client, peer):
+    peer.on("/h", lambda request: request.head(200, [("content-length", "9"), ("trailer", "x-sum")], end=True))
+    answer = client.get("/h", [("te", "trailers")] if announced else [], method="HEAD")
+    assert answer.get("content-length") == "9"
+
+
 @pytest.mark.parametrize("version", ["h1", "h2"])
 def test_forbidden_trailers_are_dropped(version, proxy, peer):
     """RFC 9110 6.5.1: what frames or routes a message has no place behind it."""

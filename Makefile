@@ -81,6 +81,8 @@ src-$(if $(CONFIG_EPOLL),,y) += port/posix/watch.c
 src-$(CONFIG_UNIX_SOCKETS) += port/posix/unix.c
 src-$(CONFIG_H2_FRONT)    += $(wildcard src/side/h2_front*.c)
 src-$(CONFIG_WEBSOCKET)   += src/proxy/websocket.c src/base/sha1.c
+src-$(CONFIG_BALANCER)    += src/proxy/balancer.c src/proxy/balanced.c src/proxy/sticky.c src/proxy/health.c \
+    src/proxy/health_check.c src/ops/config_balancer.c src/ops/config_member.c
 src-$(CONFIG_REVERSE_MAP) += src/proxy/reverse_map.c src/proxy/forward_map.c
 src-$(CONFIG_FORWARDED)   += src/proxy/forwarded.c
 

@@ -59,6 +59,13 @@ static char *put(char *to, struct text t)
     return to + t.len;
 }
 
+struct span head_reserve(struct head *head, size_t len)
+{
+    const char *at = take(head, len);
+
+    return at != NULL ? span_of(head, at, len) : (struct span){0, 0};
+}
+
 bool head_store(struct head *head, struct text t, struct span *span)
 {
     char *at = take(head, t.len);

@@ -89,6 +89,9 @@ static inline struct text field_value_of(const struct head *head, const struct f
 /* Copies text to the end of the storage. False (and nothing changed) when it does not fit. */
 bool head_store(struct head *head, struct text t, struct span *span) MUST_USE;
 
+/* Takes len bytes at the end of the storage, to be written later. Empty when they are not there. */
+struct span head_reserve(struct head *head, size_t len);
+
 /* Begins a section behind the others. NULL when there are HEAD_SECTIONS waiting. The storage of responses' sections is
    emptied first when all of them have been passed on (section_sent == section_count); that of a request never is, since
    behind its head may stand bytes that are not read yet. `status` is 0 but for SECTION_INTERIM and SECTION_FINAL. */

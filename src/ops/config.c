@@ -1,5 +1,5 @@
 /* Reads a configuration line by line, with the files that it includes. */
-#include "ops/config_reader.h"
+#include "ops/config_balancer.h"
 
 #define FILES (IS_ENABLED(CONFIG_INCLUDE) ? CONFIG_INCLUDE_DEPTH + 1 : 1)
 #define PATH_BYTES 256
@@ -162,6 +162,7 @@ static struct text section_name(struct text word, bool *closing)
 /* Sections are refused once, and what is in them is skipped, since it means nothing without them. */
 static void take_section(struct text word)
 {
+    uint32_t errors = conf.reader.errors;
     bool closing;
     struct text name = section_name(word, &closing);
 
@@ -171,9 +172,12 @@ static void take_section(struct text word)
         return;
     }
     conf.reader.directive = TEXT("");
-    conf_error(&conf.reader, word,
-               closing ? "expected no end: there is no such section"
-                       : "sections are not supported: expected directives outside of them");
+    if (closing ? conf_section_end(&conf.reader, name) : conf_section_begin(&conf.reader, name, word))
+        return;
+    if (errors == conf.reader.errors)
+        conf_error(&conf.reader, word,
+                   closing ? "expected no end: there is no such section"
+                           : "this section is not supported: expected directives outside of it");
     if (closing)
         return;
     memcpy(conf.section_name, name.ptr, name.len);
@@ -201,6 +205,11 @@ static void take_words(const struct text *words, unsigned count)
         return;
     }
     conf.reader.directive = directive->name;
+    if (conf.reader.section != NULL && directive->apply != conf_apply_member &&
+        directive->apply != conf_apply_proxy_set) {
+        conf_error(&conf.reader, CONF_NO_WORD, "expected BalancerMember, ProxySet or </Proxy>");
+        return;
+    }
     words++;
     count--;
     for (unsigned i = 1; i < count; i++) {

@@ -7,6 +7,7 @@
 #include "net/listener.h"
 #include "port.h"
 #include "proxy/backend.h"
+#include "proxy/balancer.h"
 #include "proxy/site.h"
 #include "side/front.h"
 
@@ -17,6 +18,8 @@ struct config {
     uint16_t listen_count;
     struct backend backends[CONFIG_BACKENDS]; /* settings filled; backend_init makes them run */
     uint16_t backend_count;
+    struct balancer balancers[CONFIG_BALANCERS]; /* settings and members filled; health_start makes them run */
+    uint16_t balancer_count;
     const char *custom_log; /* NUL-terminated; "-" standard output; "" standard error (the default when there is no
                                CustomLog) */
     enum log_level log_level;

@@ -1,5 +1,5 @@
 /* The end of a configuration: what depends on several lines is settled and checked, and host names are looked up. */
-#include "ops/config_reader.h"
+#include "ops/config_balancer.h"
 
 static void settle_times(struct conf_reader *reader)
 {
@@ -102,6 +102,7 @@ void conf_check(struct conf_reader *reader)
 
     reader->directive = TEXT("");
     settle_times(reader);
+    conf_balancers_check(reader);
     check_sizes(reader);
     reader->place = whole;
     if (!reader->saw_listen)

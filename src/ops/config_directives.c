@@ -1,5 +1,5 @@
 /* The table of directives, those that set one value, and the search for a misspelt name. */
-#include "ops/config_reader.h"
+#include "ops/config_balancer.h"
 
 /* What a request line or field line of the largest length leaves for the rest of the head; see config_check.h. */
 #define LINE_MAX (CONFIG_REQUEST_HEAD - 512)
@@ -156,6 +156,8 @@ static const struct conf_directive directives[] = {
      .apply = conf_apply_listen},
     {NAME("ServerName", "HOST[:PORT]"), WORDS(1, 1), .apply = apply_server_name},
     {NAME("ProxyPass", "PATH URL [KEY=VALUE ...], or PATH !"), WORDS(2, CONF_WORDS), .apply = conf_apply_proxy_pass},
+    {NAME("BalancerMember", "[balancer://NAME] URL [KEY=VALUE ...]"), WORDS(1, CONF_WORDS), .apply = conf_apply_member},
+    {NAME("ProxySet", "[balancer://NAME] KEY=VALUE ..."), WORDS(1, CONF_WORDS), .apply = conf_apply_proxy_set},
     {NAME("ProxyPassReverse", "PATH URL"), WORDS(2, 2), .apply = conf_apply_reverse},
     {NAME("ProxyPassReverseCookiePath", "INTERNAL-PATH PUBLIC-PATH"), WORDS(2, 2), .apply = conf_apply_cookie_path},
     {NAME("ProxyPassReverseCookieDomain", "INTERNAL-DOMAIN PUBLIC-DOMAIN"), WORDS(2, 2),

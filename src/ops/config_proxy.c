@@ -1,5 +1,6 @@
 /* The ProxyPass directive: routes, and the backends that they lead to. */
 #include "base/addr.h"
+#include "ops/config_balancer.h"
 #include "ops/config_reader.h"
 
 #define SCHEME "h2c://"
@@ -207,23 +208,34 @@ static bool check_keys(struct conf_reader *reader, struct text word, const struc
     return false;
 }
 
-static struct backend *take_backend(struct conf_reader *reader, const struct text *words, unsigned count,
-                                    struct text *path)
+struct backend *conf_take_backend(struct conf_reader *reader, const struct text *words, unsigned count,
+                                  const char *more, struct text *path)
 {
     struct target target = {.port = 0};
     struct conf_keys keys = {.given = 0};
     struct backend *backend;
-    bool ok = parse_url(reader, words[1], &target);
+    bool ok = parse_url(reader, words[0], &target);
 
-    for (unsigned i = 2; i < count; i++)
-        ok = conf_key(reader, words[i], &keys, "") && ok;
+    for (unsigned i = 1; i < count; i++)
+        ok = conf_key(reader, words[i], &keys, more) && ok;
     if (!ok)
         return NULL;
     *path = target.path;
     backend = find_backend(reader->config, &target);
     if (backend == NULL)
-        return new_backend(reader, words[1], &target, &keys);
-    return check_keys(reader, words[1], backend, &keys) ? backend : NULL;
+        return new_backend(reader, words[0], &target, &keys);
+    return check_keys(reader, words[0], backend, &keys) ? backend : NULL;
+}
+
+/* What a route leads to: a backend, or a balancer with its keys. */
+static bool take_target(struct conf_reader *reader, const struct text *words, unsigned count, struct route *route)
+{
+    if (!text_starts_nocase(words[0], TEXT(CONF_BALANCER_SCHEME))) {
+        route->backend = conf_take_backend(reader, words, count, "", &route->path);
+        return route->backend != NULL;
+    }
+    route->balancer = conf_balancer(reader, words[0], &route->path);
+    return route->balancer != NULL && conf_balancer_keys(reader, route->balancer, words + 1, count - 1);
 }
 
 CONF_APPLY(conf_apply_proxy_pass)
@@ -241,11 +253,8 @@ CONF_APPLY(conf_apply_proxy_pass)
         conf_error(reader, words[2], "expected nothing behind !");
         return;
     }
-    if (!excluded) {
-        route.backend = take_backend(reader, words, count, &route.path);
-        if (route.backend == NULL)
-            return;
-    }
+    if (!excluded && !take_target(reader, words + 1, count - 1, &route))
+        return;
     if (table->count == CONFIG_ROUTES) {
         conf_error(reader, words[0], "expected at most %d ProxyPass lines: raise CONFIG_ROUTES", CONFIG_ROUTES);
         return;

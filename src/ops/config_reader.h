@@ -25,6 +25,8 @@ struct conf_reader {
     bool text_full;  /* reported once */
     bool saw_listen; /* perhaps a wrong one */
     bool saw_backend;
+    struct balancer *section; /* of the <Proxy> that is open; NULL: none */
+    struct conf_place section_place;
 
     /* What is settled when all lines are read. */
     bool keepalive;
@@ -32,6 +34,7 @@ struct conf_reader {
     struct conf_place limits;  /* the last LimitRequestLine or LimitRequestFieldSize */
     struct conf_place listens[CONFIG_LISTENERS];
     struct conf_place backends[CONFIG_BACKENDS];
+    struct conf_place balancers[CONFIG_BALANCERS];
     struct conf_place routes[CONFIG_ROUTES];
 };
 
@@ -97,6 +100,11 @@ bool conf_keys_agree(const struct conf_keys *later, const struct backend_setting
 #define CONF_UNIX TEXT("unix:")
 /* A unix socket (config_unix.c): its absolute path, a part of word. Stores it, and makes it an address. */
 bool conf_unix(struct conf_reader *reader, struct text word, struct text path, struct port_addr *addr);
+
+/* config_proxy.c: the backend of a line "URL KEY=VALUE ...", made when it was not named before. *path: a part of the
+   URL, perhaps empty. `more`: as for conf_key. NULL: reported. */
+struct backend *conf_take_backend(struct conf_reader *reader, const struct text *words, unsigned count,
+                                  const char *more, struct text *path);
 
 /* ---- directives of their own files ---- */
 

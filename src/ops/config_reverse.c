@@ -1,5 +1,5 @@
 /* The directives ProxyPassReverse, ProxyPassReverseCookiePath and ProxyPassReverseCookieDomain. */
-#include "ops/config_reader.h"
+#include "ops/config_balancer.h"
 
 static void add_map(struct conf_reader *reader, enum reverse_kind kind, struct text ours, struct text real)
 {
@@ -44,9 +44,15 @@ static bool check_attribute(struct conf_reader *reader, struct text word)
 
 CONF_APPLY(conf_apply_reverse)
 {
+    struct text path;
+
     (void)self, (void)count;
-    if (check_path(reader, words[0]))
+    if (!check_path(reader, words[0]))
+        return;
+    if (!text_starts_nocase(words[1], TEXT(CONF_BALANCER_SCHEME)))
         add_map(reader, REVERSE_LOCATION, words[0], words[1]);
+    else if (conf_balancer(reader, words[1], &path) != NULL)
+        add_map(reader, REVERSE_BALANCER, words[0], words[1]);
 }
 
 CONF_APPLY(conf_apply_cookie_path)

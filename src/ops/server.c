@@ -9,6 +9,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "proxy/exchange.h"
+#include "proxy/health.h"
 #include "side/h1_front.h"
 #include "side/h2_back.h"
 #include "side/h2_front.h"
@@ -115,6 +116,7 @@ bool server_start(const char *path, struct text content, config_report *report, 
     h1_front_init(&config.front);
     for (unsigned i = 0; i < config.backend_count; i++)
         backend_init(&config.backends[i], &h2_back_ops);
+    health_start(config.balancers, config.balancer_count);
     if (!h2_session_init() || !h2_back_init() || !h2_front_init(&config.front))
         fail(report, user, "nghttp2", "", "not enough memory in the shared arena");
     else if (open_logs(report, user) && open_listeners(report, user))
@@ -132,6 +134,7 @@ void server_drain(void)
     listener_close_all();
     h1_front_drain();
     h2_front_drain();
+    health_quiet();
     timer_set(&drain_timer, &drain_class, loop_now());
 }
 
@@ -207,6 +210,7 @@ bool server_stop(void)
     listener_close_all();
     h1_front_stop();
     h2_front_stop();
+    health_stop();
     for (unsigned i = 0; i < config.backend_count; i++)
         backend_retire(&config.backends[i], true);
     loop_pass(0);

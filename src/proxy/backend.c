@@ -8,13 +8,6 @@
 static void backend_on_backoff(struct timer *timer);
 static void backend_on_pump(struct task *task);
 
-static const struct backend_observer *observer;
-
-void backend_use_observer(const struct backend_observer *to)
-{
-    observer = to;
-}
-
 void backend_init(struct backend *backend, const struct backend_ops *ops)
 {
     const struct backend_settings *s = &backend->settings;
@@ -76,6 +69,11 @@ static enum cause shut_cause(const struct backend *backend)
     return backend->queue.length >= backend->settings.queue_most ? CAUSE_QUEUE_FULL : CAUSE_NONE;
 }
 
+bool backend_takes(const struct backend *backend)
+{
+    return shut_cause(backend) == CAUSE_NONE;
+}
+
 static void submit(struct backend *backend, struct exchange *ex, bool again)
 {
     enum cause cause = shut_cause(backend);
@@ -106,24 +104,6 @@ void backend_submit_again(struct backend *backend, struct exchange *ex)
 void backend_withdraw(struct exchange *ex)
 {
     backend_queue_leave(&ex->wait);
-}
-
-bool backend_reroute(struct exchange *ex, enum cause cause)
-{
-    if (!observer || !observer->reroute || !observer->reroute(ex, cause))
-        return false;
-    ex->retry_cause = cause;
-    if (ex->retries < UINT8_MAX)
-        ex->retries++;
-    return true;
-}
-
-void backend_give_up(struct exchange *ex, enum cause cause)
-{
-    backend_withdraw(ex);
-    timer_cancel(&ex->timer);
-    if (!backend_reroute(ex, cause))
-        exchange_fail(ex, cause);
 }
 
 /* The first connection that takes another stream: filling one before the next keeps connections few. */
@@ -193,7 +173,7 @@ static bool start_stream(struct backend_conn *conn, struct exchange *ex)
 static void fail_queue(struct backend *backend, enum cause cause)
 {
     for (uint32_t n = backend->queue.length; n > 0 && backend->queue.length > 0; n--)
-        backend_give_up(exchange_of(backend_queue_first(&backend->queue)), cause);
+        exchange_fail(exchange_of(backend_queue_first(&backend->queue)), cause);
 }
 
 /* No address could be reached: what waits fails, unless a connection still lives to serve it. */
@@ -203,8 +183,6 @@ static void backend_unreachable(struct backend *backend, enum cause cause)
     backend->failed_addrs = 0;
     backend->backing_off = true;
     timer_set(&backend->backoff, &backend->backoff_class, loop_now());
-    if (observer && observer->health)
-        observer->health(backend, cause);
     if (!backend_is_up(backend))
         fail_queue(backend, cause);
 }
@@ -272,21 +250,6 @@ static void backend_on_pump(struct task *task)
         backend_connect(backend);
 }
 
-struct backend_load backend_load(const struct backend *backend)
-{
-    struct backend_load load = {.waiting = backend->queue.length};
-
-    LIST_EACH (node, &backend->conns)
-        load.streams += container_of(node, struct backend_conn, node)->streams;
-    if (shut_cause(backend) != CAUSE_NONE)
-        load.fit = BACKEND_SHUT;
-    else if (load.waiting == 0 && (conn_with_room(backend) || may_connect(backend)))
-        load.fit = BACKEND_FREE;
-    else
-        load.fit = BACKEND_FULL;
-    return load;
-}
-
 static void backend_on_backoff(struct timer *timer)
 {
     struct backend *backend = container_of(timer, struct backend, backoff);
@@ -311,8 +274,6 @@ void backend_conn_opened(struct backend_conn *conn)
     timer_init(&conn->age, backend_on_age);
     if (backend->settings.age_ms > 0)
         timer_set(&conn->age, backend->age_class, loop_now());
-    if (observer && observer->health)
-        observer->health(backend, CAUSE_NONE);
     loop_mark(&backend->pump);
 }
 

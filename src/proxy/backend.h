@@ -99,8 +99,11 @@ struct backend {
 /* Makes a configured backend ready to run (settings filled before). */
 void backend_init(struct backend *backend, const struct backend_ops *ops);
 
+/* Whether it would take an exchange now, instead of failing it at once. */
+bool backend_takes(const struct backend *backend);
+
 /* Takes an exchange with a complete request head into the queue, which moves in this pass. When it cannot wait there
-   (backend_load says BACKEND_SHUT): exchange_fail. */
+   (backend_takes): exchange_fail. */
 void backend_submit(struct backend *backend, struct exchange *ex);
 
 /* The same for one that was here before and was provably not processed: it is the next to get a stream. */
@@ -111,39 +114,6 @@ void backend_withdraw(struct exchange *ex);
 
 /* Whether a connection is up: what waits, waits for a stream of it and not for a connection. */
 bool backend_is_up(const struct backend *backend);
-
-/* ---- for whoever chooses one of several backends ---- */
-
-enum backend_fit {
-    BACKEND_FREE, /* a stream can begin at once, or when a connection is up that may be opened now */
-    BACKEND_FULL, /* all streams of all `max` connections are taken: one waits in the queue */
-    BACKEND_SHUT, /* it could not be reached a moment ago, its queue is full, or it retires: backend_submit would fail
-                   */
-};
-struct backend_load {
-    enum backend_fit fit;
-    uint32_t streams; /* requests that it works on */
-    uint32_t waiting; /* in the queue */
-};
-/* O(connections). */
-struct backend_load backend_load(const struct backend *backend);
-
-struct backend_observer {
-    /* An exchange that `ex->backend` provably did not process cannot go on there: no connection, no room, no stream in
-       time, refused, or connection lost before it was written (ex->retries is below the backend's `retries`, and the
-       request is whole). True: it was given to another backend by backend_submit (ex->backend set). False: it is tried
-       again there, or fails. May be NULL. */
-    bool (*reroute)(struct exchange *ex, enum cause cause);
-    /* None of its addresses could be reached (why), or a connection came up (CAUSE_NONE). May be NULL. */
-    void (*health)(struct backend *backend, enum cause cause);
-};
-/* Registers the one observer; it must outlive the backends. NULL: none. */
-void backend_use_observer(const struct backend_observer *observer);
-
-/* Gives an exchange that was provably not processed, and waits nowhere, to another backend. False: nobody takes it. */
-bool backend_reroute(struct exchange *ex, enum cause cause);
-/* A waiting exchange may not wait any longer: it is rerouted, or fails. */
-void backend_give_up(struct exchange *ex, enum cause cause);
 
 /* ---- called by the side that owns a connection ---- */
 

@@ -17,6 +17,7 @@ enum cause {
     CAUSE_HEAD_FULL,    /* no room to add the forwarding fields: 431 */
     CAUSE_NO_ROOM,      /* no connection slot, no stream, no memory: 503 */
     CAUSE_BACKEND_DOWN, /* it failed a moment ago and is not tried yet: 503 */
+    CAUSE_NO_MEMBER,    /* no member of the balancer can be used: 503 */
     CAUSE_DRAINING,     /* the proxy shuts down: 503 */
     CAUSE_STOPPED,      /* the proxy was stopped at once */
     CAUSE_BODY_LARGE,   /* the body grew beyond LimitRequestBody: 413 */

@@ -108,6 +108,8 @@ static void exchange_start(struct exchange *ex)
     ex->site = current_site;
     ex->route = NULL;
     ex->matched = 0;
+    balanced_init(&ex->balanced);
+    ex->internal = false;
     ex->proto = PROTO_HTTP11;
     ex->expect_continue = false;
     ex->tunnel = false;
@@ -153,7 +155,8 @@ static bool is_waiting(struct exchange *ex)
 {
     if (ex->state != EXCHANGE_QUEUED && ex->state != EXCHANGE_CONNECTING)
         return false;
-    ex->state = backend_is_up(ex->backend) ? EXCHANGE_QUEUED : EXCHANGE_CONNECTING;
+    if (ex->backend)
+        ex->state = backend_is_up(ex->backend) ? EXCHANGE_QUEUED : EXCHANGE_CONNECTING;
     return true;
 }
 
@@ -182,7 +185,9 @@ static void drop_back(struct exchange *ex, enum cause cause)
 static void exchange_finish(struct exchange *ex)
 {
     drop_back(ex, ex->cause);
-    access_log_write(ex);
+    balancer_leave(ex);
+    if (!ex->internal)
+        access_log_write(ex);
     ex->state = EXCHANGE_DONE;
 }
 
@@ -239,21 +244,33 @@ static void answer_or_cut(struct exchange *ex, unsigned status, const char *word
 
         exchange_take_back(ex);
         ex->state = EXCHANGE_ANSWERED;
-        answer_locally(ex, status, word, down ? 1 : 0);
+        answer_locally(ex, status, word, down ? balancer_retry_after(ex) : 0);
         return;
     }
     exchange_cut(ex);
 }
 
-void exchange_fail(struct exchange *ex, enum cause cause)
+/* The exchange has no back (any more): ends it. */
+static void fail(struct exchange *ex, enum cause cause)
 {
     const struct cause_info *info = cause_info(cause);
 
-    drop_back(ex, cause);
     set_cause(ex, cause);
     if (ex->backend)
         log_info("exchange", "%.*s: %s", TEXT_ARG(ex->backend->settings.name), info->word);
     answer_or_cut(ex, info->status, info->word);
+}
+
+void exchange_fail(struct exchange *ex, enum cause cause)
+{
+    bool waited = is_waiting(ex);
+
+    drop_back(ex, cause);
+    if (!waited)
+        balancer_failed(ex, cause);
+    else if ((cause = balancer_move(ex, cause)) == CAUSE_NONE)
+        return;
+    fail(ex, cause);
 }
 
 void exchange_refuse(struct exchange *ex, enum cause cause, unsigned status, const char *word)
@@ -282,13 +299,27 @@ static bool may_retry(const struct exchange *ex)
 
     if (!exchange_is_whole(ex))
         why = "a part of it has left";
-    else if (ex->retries >= ex->backend->settings.retries)
+    else if (ex->retries - ex->balanced.moves >= ex->backend->settings.retries)
         why = "that was its last try";
     else if (draining)
         why = "the proxy shuts down";
     if (why)
         log_info("exchange", "%.*s: not sent again: %s", TEXT_ARG(ex->backend->settings.name), why);
     return !why;
+}
+
+/* The backend did nothing with the request: it goes to the same backend once more, or to another member of its
+   balancer; there at once when this one says that it is full. CAUSE_NONE: done; else what it fails with. */
+static enum cause submit_again(struct exchange *ex, enum cause failed)
+{
+    if (failed == CAUSE_BACKEND_REFUSED && balancer_move(ex, failed) == CAUSE_NONE)
+        return CAUSE_NONE;
+    if (!may_retry(ex))
+        return balancer_move(ex, failed);
+    ex->retries++;
+    ex->retry_cause = failed;
+    backend_submit_again(ex->backend, ex);
+    return CAUSE_NONE;
 }
 
 void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed)
@@ -300,17 +331,15 @@ void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed
         return;
     }
     timer_cancel(&ex->timer);
-    if (unprocessed && may_retry(ex)) {
+    if (!unprocessed) {
+        balancer_failed(ex, failed);
+    } else {
         exchange_drop_section(ex);
         side_init(&ex->back, NULL, NULL);
-        if (backend_reroute(ex, failed))
-            return;
-        ex->retries++;
-        ex->retry_cause = failed;
-        backend_submit_again(ex->backend, ex);
-        return;
+        failed = submit_again(ex, failed);
     }
-    exchange_fail(ex, failed);
+    if (failed != CAUSE_NONE)
+        fail(ex, failed);
 }
 
 /* ---- time ---- */
@@ -348,7 +377,7 @@ static void exchange_on_timer(struct timer *timer)
     struct exchange *ex = container_of(timer, struct exchange, timer);
 
     if (is_waiting(ex)) {
-        backend_give_up(ex, ex->state == EXCHANGE_QUEUED ? CAUSE_QUEUE_TIMEOUT : CAUSE_CONNECT_TIMEOUT);
+        exchange_fail(ex, ex->state == EXCHANGE_QUEUED ? CAUSE_QUEUE_TIMEOUT : CAUSE_CONNECT_TIMEOUT);
         return;
     }
     switch (ex->state) {

@@ -14,6 +14,7 @@
 #include "http/head.h"
 #include "net/loop.h"
 #include "proxy/backend.h"
+#include "proxy/balancer.h"
 #include "proxy/cause.h"
 #include "proxy/site.h"
 
@@ -94,17 +95,19 @@ struct exchange {
     const struct site *site;
     const struct route *route;
     size_t matched; /* of the path by the route */
+    struct balanced balanced;
 
     /* of the client */
     struct port_addr client;
     struct port_addr local;
     uint8_t proto; /* enum exchange_proto */
+    bool internal; /* a health check: it is not logged */
     bool expect_continue;
     bool tunnel;                  /* a WebSocket: both bodies are its bytes, without length (RFC 8441) */
     struct span tunnel_key;       /* of an HTTP/1.1 client's handshake */
     struct span client_authority; /* in request.head.text, as the client sent it */
     struct span client_method;    /* the same: for the log */
-    struct span client_path;      /* the same: for the log */
+    struct span client_path;      /* the same: for the log, and for the target at another backend */
 
     bool late;  /* the backend's time ran out while the client was waited for: the client's runs */
     bool begun; /* bytes of the final response head left for the client: from now on it can only be cut */
@@ -152,6 +155,9 @@ uint32_t exchange_count(void);
 /* The request head is complete and interpreted in request.head (authority, path set): routes it, rewrites it, submits
    it to its backend. `body`: whether a body follows, and its length when known. A local answer may come instead. */
 void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t length);
+
+/* Writes the target anew, for ex->backend (balanced.room has room for it). */
+void exchange_retarget(struct exchange *ex);
 
 /* The request is refused by the front (parser, limits, timeout): answered with `status` when no head was sent, else
    cut. `word` goes to the log. Its back, if any, is aborted. */

@@ -14,6 +14,7 @@ static struct forward_context exchange_context(const struct exchange *ex)
     return (struct forward_context){
         .settings = &ex->site->forward,
         .route = ex->route,
+        .member_path = ex->balanced.member ? ex->balanced.member->settings.path : TEXT(""),
         .backend_authority = ex->backend->settings.authority,
         .backend_scheme = TEXT("http"),
         .client = ex->client,
@@ -50,6 +51,11 @@ void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t 
         return;
     }
     ex->backend = ex->route->backend;
+    if (ex->route->balancer && !balancer_choose(ex)) {
+        ex->state = EXCHANGE_CONNECTING; /* that is what it would do */
+        exchange_fail(ex, CAUSE_NO_MEMBER);
+        return;
+    }
     context = exchange_context(ex);
     if (ex->proto == PROTO_HTTP11 && !body)
         ex->tunnel = websocket_wanted(head, &ex->tunnel_key);
@@ -60,7 +66,15 @@ void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t 
         exchange_fail(ex, CAUSE_HEAD_FULL);
         return;
     }
+    balancer_reserve(ex);
     backend_submit(ex->backend, ex);
+}
+
+void exchange_retarget(struct exchange *ex)
+{
+    struct forward_context context = exchange_context(ex);
+
+    forward_retarget(&ex->request.head, &context, ex->client_path, ex->matched, ex->balanced.room);
 }
 
 /* ---- the response ---- */
@@ -161,6 +175,8 @@ bool exchange_response(struct exchange *ex, unsigned status)
     if (!forward_response(&m->head, section, &context, port_wall_s()))
         return false;
     if (ex->tunnel && status >= 200 && status < 300 && !accept_tunnel(ex, section))
+        return false;
+    if (status >= 200 && !balancer_answered(ex, status))
         return false;
     exchange_touch(ex);
     announce(ex, section);

@@ -24,6 +24,7 @@ struct forward_settings {
 struct forward_context {
     const struct forward_settings *settings;
     const struct route *route;
+    struct text member_path;       /* path of a balancer's member, before that of the route; else empty */
     struct text backend_authority; /* host[:port] of the backend's URL */
     struct text backend_scheme;    /* ":scheme" for it: "http" for h2c, "https" for h2 */
     struct port_addr client;
@@ -38,6 +39,11 @@ struct forward_context {
    adds X-Forwarded-*, Forwarded, Via. `expect` stays (end to end). False: the head's storage or index is full (answer
    431). */
 bool forward_request(struct head *head, const struct forward_context *context, size_t matched) MUST_USE;
+
+/* Sets the target anew, for another backend: scheme, authority and path (`path`: as the client sent it), in the `room`
+   that was kept for it (head_reserve): it must hold them. */
+void forward_retarget(struct head *head, const struct forward_context *context, struct span path, size_t matched,
+                      struct span room);
 
 /* Rewrites a response section (interim or final) in place for the client: drops hop-by-hop fields (a backend should not
    have sent them), maps Location, Content-Location, Link, Set-Cookie, adds Via, and Date when missing in a final head

@@ -44,19 +44,39 @@ static bool sort_fields(struct head *head, const struct section *section, const 
     return true;
 }
 
-/* The backend's path: the route's, and what is behind the matched prefix (with the query). */
-static bool set_path(struct head *head, const struct route *route, size_t matched)
+/* The backend's path: the member's, the route's, and what is behind the matched prefix (with the query). */
+static void put_path(struct textbuf *b, struct text path, const struct forward_context *context, size_t matched)
 {
-    struct text path = head_text(head, head->path), rest = text_skip(path, matched);
+    struct text rest = text_skip(path, matched);
+    size_t start = b->len;
+
+    if (text_eq(path, TEXT("*"))) {
+        textbuf_put(b, path);
+        return;
+    }
+    textbuf_put(b, context->member_path);
+    textbuf_put(b, context->route->path);
+    if (b->len == start && (rest.len == 0 || rest.ptr[0] != '/'))
+        textbuf_putc(b, '/');
+    textbuf_put(b, rest);
+}
+
+/* Whether the client's path is the backend's as it is. */
+static bool is_same_path(struct text path, const struct forward_context *context, size_t matched)
+{
+    return text_eq(path, TEXT("*")) || (context->route->path.len > 0 && context->member_path.len == 0 &&
+                                        text_eq(text_first(path, matched), context->route->path));
+}
+
+static bool set_path(struct head *head, const struct forward_context *context, size_t matched)
+{
+    struct text path = head_text(head, head->path);
     struct textbuf b;
 
-    if (text_eq(path, TEXT("*")) || (route->path.len > 0 && text_eq(text_first(path, matched), route->path)))
+    if (is_same_path(path, context, matched))
         return true;
     textbuf_init(&b, head->text + head->used, head->cap - head->used);
-    textbuf_put(&b, route->path);
-    if (b.len == 0 && (rest.len == 0 || rest.ptr[0] != '/'))
-        textbuf_putc(&b, '/');
-    textbuf_put(&b, rest);
+    put_path(&b, path, context, matched);
     if (b.full)
         return false;
     head->path = (struct span){(uint16_t)head->used, (uint16_t)b.len};
@@ -64,14 +84,35 @@ static bool set_path(struct head *head, const struct route *route, size_t matche
     return true;
 }
 
-static bool set_target(struct head *head, const struct forward_context *context, size_t matched)
+static struct text authority_for(const struct forward_context *context)
 {
     bool keep = context->settings->preserve_host && context->client_authority.len > 0;
-    struct text authority = keep ? context->client_authority : context->backend_authority;
 
-    if (!set_path(head, context->route, matched) || !head_store(head, context->backend_scheme, &head->scheme))
+    return keep ? context->client_authority : context->backend_authority;
+}
+
+static bool set_target(struct head *head, const struct forward_context *context, size_t matched)
+{
+    struct text authority = authority_for(context);
+
+    if (!set_path(head, context, matched) || !head_store(head, context->backend_scheme, &head->scheme))
         return false;
     return text_eq(head_text(head, head->authority), authority) || head_store(head, authority, &head->authority);
+}
+
+void forward_retarget(struct head *head, const struct forward_context *context, struct span path, size_t matched,
+                      struct span room)
+{
+    struct text authority = authority_for(context);
+    struct textbuf b;
+
+    textbuf_init(&b, head->text + room.at, room.len);
+    put_path(&b, head_text(head, path), context, matched);
+    head->path = (struct span){room.at, (uint16_t)b.len};
+    head->authority = (struct span){(uint16_t)(room.at + b.len), (uint16_t)authority.len};
+    textbuf_put(&b, authority);
+    head->scheme = (struct span){(uint16_t)(room.at + b.len), (uint16_t)context->backend_scheme.len};
+    textbuf_put(&b, context->backend_scheme);
 }
 
 static bool add_for(struct head *head, const struct section *section, const struct forward_context *context, bool seen)

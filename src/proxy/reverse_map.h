@@ -6,7 +6,12 @@
 
 struct forward_context;
 
-enum reverse_kind { REVERSE_LOCATION, REVERSE_COOKIE_PATH, REVERSE_COOKIE_DOMAIN };
+enum reverse_kind {
+    REVERSE_LOCATION,
+    REVERSE_COOKIE_PATH,
+    REVERSE_COOKIE_DOMAIN,
+    REVERSE_BALANCER, /* only while a configuration is read: a location at each member of a balancer */
+};
 
 /* One ProxyPassReverse, ProxyPassReverseCookiePath or ProxyPassReverseCookieDomain line. */
 struct reverse_map {

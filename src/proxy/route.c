@@ -109,6 +109,11 @@ size_t route_match(struct text prefix, struct text path)
     return match(prefix, path, false);
 }
 
+static bool excludes(const struct route *route)
+{
+    return route->backend == NULL && route->balancer == NULL;
+}
+
 const struct route *route_find(const struct route_table *table, struct text path, size_t *matched)
 {
     /* OPTIONS * is for the server as a whole: it goes where "/" goes. */
@@ -118,9 +123,9 @@ const struct route *route_find(const struct route_table *table, struct text path
         const struct route *route = &table->routes[i];
 
         /* A backend may take an encoded slash for a slash, and cut off parameters: no way around an exclusion. */
-        *matched = match(route->prefix, path, route->backend == NULL);
+        *matched = match(route->prefix, path, excludes(route));
         if (*matched > 0)
-            return route->backend != NULL ? route : NULL;
+            return excludes(route) ? NULL : route;
     }
     return NULL;
 }

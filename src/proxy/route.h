@@ -5,13 +5,15 @@
 #include "base/text.h"
 
 struct backend;
+struct balancer;
 
 /* One ProxyPass line. */
 struct route {
-    struct text prefix;      /* the path as written: "/app" */
-    struct text path;        /* path of the backend's URL: "/", "/base"; empty when the URL had none */
-    struct backend *backend; /* NULL: excluded ("!") */
-    uint32_t line;           /* of the configuration, for messages */
+    struct text prefix;        /* the path as written: "/app" */
+    struct text path;          /* path of the backend's URL: "/", "/base"; empty when the URL had none */
+    struct backend *backend;   /* NULL, and no balancer: excluded ("!") */
+    struct balancer *balancer; /* instead of one backend: its members; NULL: none */
+    uint32_t line;             /* of the configuration, for messages */
 };
 
 struct route_table {

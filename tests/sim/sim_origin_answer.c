@@ -221,7 +221,7 @@ static bool stream_step(struct origin_stream *s)
 {
     bool moved;
 
-    if (s->state == STREAM_OVER || s->id == 0)
+    if (s->state == STREAM_OVER)
         return false;
     moved = stream_consume(s);
     if (s->state == STREAM_DELAY && sim_now() >= s->at) {

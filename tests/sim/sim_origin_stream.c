@@ -139,7 +139,7 @@ static void on_request_head(struct origin_stream *s)
     if (!text_to_u64(head_value(s, "x-body"), UINT64_MAX / 2, &s->body_said))
         s->body_said = 0;
     record = record_of(s);
-    if (record->tries > record->refused)
+    if (record->tries > record->refused && s->id != 0) /* 0: not a client's */
         sim_violation("request %u was sent again, and the first may have been processed", s->id);
     record->tries++;
     record->conn = c->number;

@@ -210,16 +210,16 @@ static void test_sections(void **state)
 {
     (void)state;
     bad("<Location \"/x\">\n  nonsense\n  <Location /y>\n </Location>\nTimeout x\n</Location>\nTimeout y",
-        "c:3: '<Location \\\"/x\\\">': sections are not supported: expected directives outside of them\n"
+        "c:3: '<Location \\\"/x\\\">': this section is not supported: expected directives outside of it\n"
         "c:9: Timeout: 'y': expected a time from 1ms to 24 days: a number of seconds, or one with ms, s, min or h\n");
     bad("<location /x>\n<Limit GET>\n</Location>\n</Limit>\n",
-        "c:3: '<location /x>': sections are not supported: expected directives outside of them\n"
+        "c:3: '<location /x>': this section is not supported: expected directives outside of it\n"
         "c:6: '</Limit>': expected no end: there is no such section\n");
     bad("</Location>", "c:3: '</Location>': expected no end: there is no such section\n");
     bad("<VirtualHost *:80>\nTimeout x",
-        "c:3: '<VirtualHost *:80>': sections are not supported: expected directives outside of them\n");
-    bad("<\n</\n<>\n", "c:3: '<': sections are not supported: expected directives outside of them\n"
-                       "c:5: '<>': sections are not supported: expected directives outside of them\n");
+        "c:3: '<VirtualHost *:80>': this section is not supported: expected directives outside of it\n");
+    bad("<\n</\n<>\n", "c:3: '<': this section is not supported: expected directives outside of it\n"
+                       "c:5: '<>': this section is not supported: expected directives outside of it\n");
 }
 
 static void test_listen(void **state)

@@ -103,8 +103,10 @@ enum port_result port_listen(const struct port_addr *addr, unsigned backlog, uns
    room now, try later. */
 enum port_result port_accept(port_handle listener, port_handle *out, struct port_addr *peer);
 
-/* Begins to connect. PORT_OK: connected at once. PORT_AGAIN: wait for writability, then ask port_connect_result. *out
-   is owned by the caller in both. PORT_ERROR: *out is PORT_NO_HANDLE. */
+/* Begins to connect, with TCP's keep-alive: a path that is lost is noticed within about half a minute, also while
+   nothing is sent (then reading answers PORT_ERROR with PORT_FAULT_TIMEOUT or PORT_FAULT_UNREACHABLE). PORT_OK:
+   connected at once. PORT_AGAIN: wait for writability, then ask port_connect_result. *out is owned by the caller in
+   both. PORT_ERROR: *out is PORT_NO_HANDLE. */
 enum port_result port_connect(const struct port_addr *addr, port_handle *out);
 
 /* How a connect ended: PORT_OK, PORT_AGAIN (still going on) or PORT_ERROR. */
@@ -112,9 +114,6 @@ enum port_result port_connect_result(port_handle handle);
 
 /* Reads at most cap (> 0) bytes. PORT_OK: *n > 0 of them are in buf. Other answers leave *n = 0. */
 enum port_result port_read(port_handle handle, void *buf, size_t cap, size_t *n);
-
-/* The same, but the bytes stay: the next read gives them again. */
-enum port_result port_peek(port_handle handle, void *buf, size_t cap, size_t *n);
 
 /* Writes count (1..PORT_IOV_MAX) segments in order. PORT_OK: *n > 0 bytes were taken, perhaps not all.
    PORT_AGAIN: none was. PORT_ERROR: the socket is dead. Never answers PORT_END. */

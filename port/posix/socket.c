@@ -155,6 +155,29 @@ enum port_result port_accept(port_handle listener, port_handle *out, struct port
     return PORT_OK;
 }
 
+/* Keep-alive: a silent path is asked about after 15 s, and given up after 30 s; bytes that nobody acknowledges are,
+   too. The PINGs of HTTP/2 are the finer means; these also see a path that is lost while nobody waits for anything. */
+static const struct {
+    int level, option, value;
+} keep_alive[] = {
+    {SOL_SOCKET, SO_KEEPALIVE, 1},
+#ifdef TCP_KEEPIDLE
+    {IPPROTO_TCP, TCP_KEEPIDLE, 15}, /* s */
+    {IPPROTO_TCP, TCP_KEEPINTVL, 5}, /* s */
+    {IPPROTO_TCP, TCP_KEEPCNT, 3},
+#endif
+#ifdef TCP_USER_TIMEOUT
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, 30000}, /* ms */
+#endif
+};
+
+static void set_keep_alive(int fd)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(keep_alive); i++) /* where it fails the connection works without */
+        (void)setsockopt(fd, keep_alive[i].level, keep_alive[i].option, &keep_alive[i].value,
+                         sizeof(keep_alive[i].value));
+}
+
 static enum port_result tcp_connect(const struct port_addr *addr, port_handle *out)
 {
     union address address;
@@ -163,6 +186,7 @@ static enum port_result tcp_connect(const struct port_addr *addr, port_handle *o
 
     if (fd < 0)
         return PORT_ERROR;
+    set_keep_alive(fd);
     if (connect(fd, &address.any, len) == 0) {
         *out = fd;
         return PORT_OK;
@@ -195,13 +219,13 @@ enum port_result port_connect_result(port_handle handle)
     return errno == ENOTCONN ? PORT_AGAIN : posix_fail(errno);
 }
 
-static enum port_result receive(port_handle handle, void *buf, size_t cap, int flags, size_t *n)
+enum port_result port_read(port_handle handle, void *buf, size_t cap, size_t *n)
 {
     ssize_t got;
 
     *n = 0;
     do
-        got = recv(handle, buf, cap, flags);
+        got = recv(handle, buf, cap, 0);
     while (got < 0 && errno == EINTR);
     if (got > 0) {
         *n = (size_t)got;
@@ -210,16 +234,6 @@ static enum port_result receive(port_handle handle, void *buf, size_t cap, int f
     if (got == 0)
         return PORT_END;
     return errno == EAGAIN || errno == EWOULDBLOCK ? PORT_AGAIN : posix_fail(errno);
-}
-
-enum port_result port_read(port_handle handle, void *buf, size_t cap, size_t *n)
-{
-    return receive(handle, buf, cap, 0, n);
-}
-
-enum port_result port_peek(port_handle handle, void *buf, size_t cap, size_t *n)
-{
-    return receive(handle, buf, cap, MSG_PEEK, n);
 }
 
 /* sendmsg of at most PORT_IOV_MAX segments, without SIGPIPE. */

@@ -251,3 +251,16 @@ bool method_idempotent(enum method method)
     }
     return false;
 }
+
+size_t head_list_size(const struct head *head)
+{
+    static const char pseudo[] = ":method:scheme:authority:path";
+    size_t size =
+        sizeof(pseudo) - 1 + 4 * 32 + head->method.len + head->scheme.len + head->authority.len + head->path.len;
+
+    if (head->protocol.len > 0)
+        size += sizeof(":protocol") - 1 + 32 + head->protocol.len;
+    HEAD_EACH(f, head, &head->sections[0])
+    size += (size_t)f->name.len + f->value.len + 32;
+    return size;
+}

@@ -144,6 +144,9 @@ static inline struct field *head_live(struct field *field, const struct field *e
     for (struct field *f = head_first(head, section), *f##_end = f + (section)->count;                                 \
          (f = head_live(f, f##_end)) != f##_end; f++)
 
+/* The size of a request's head as HTTP/2 counts it: names, values and 32 for each field (RFC 9113 6.5.2). */
+size_t head_list_size(const struct head *head);
+
 /* METHOD_OTHER for a token that is none of the others. Case-sensitive, RFC 9110 9.1. */
 enum method method_lookup(struct text name);
 /* RFC 9110 9.2.2; false for METHOD_OTHER. */

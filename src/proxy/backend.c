@@ -2,6 +2,7 @@
 #include "proxy/backend.h"
 
 #include "base/log.h"
+#include "proxy/backend_calm.h"
 #include "proxy/backend_time.h"
 #include "proxy/exchange.h"
 
@@ -23,9 +24,15 @@ void backend_init(struct backend *backend, const struct backend_ops *ops)
     backend->retiring = false;
     timer_init(&backend->backoff, backend_on_backoff);
     timer_class_init(&backend->backoff_class, "backend-backoff", CONFIG_RETRY_BACKOFF_MS);
+    backend_calm_init(backend);
+    backend->first_class = backend_time_take(s->first_ms);
+    backend->whole_class = backend_time_take(s->whole_ms);
     backend->connect_class = backend_time_take(s->connect_ms);
     backend->timeout_class = backend_time_take(s->timeout_ms);
     backend->queue_class = backend_time_take(s->queue_ms);
+    backend->settings_class = backend_time_take(s->settings_ms);
+    backend->ping_class = backend_time_take(s->ping_ms);
+    backend->lost_class = backend_time_take(s->lost_ms);
     backend->idle_class = backend_time_take(s->idle_ms);
     backend->age_class = backend_time_take(s->age_ms);
     task_init(&backend->pump, TASK_FRONT, backend_on_pump);
@@ -36,9 +43,15 @@ void backend_exit(struct backend *backend)
     timer_cancel(&backend->backoff);
     loop_unmark(&backend->pump);
     timer_class_remove(&backend->backoff_class);
+    backend_calm_exit(backend);
+    backend_time_give(backend->first_class);
+    backend_time_give(backend->whole_class);
     backend_time_give(backend->connect_class);
     backend_time_give(backend->timeout_class);
     backend_time_give(backend->queue_class);
+    backend_time_give(backend->settings_class);
+    backend_time_give(backend->ping_class);
+    backend_time_give(backend->lost_class);
     backend_time_give(backend->idle_class);
     backend_time_give(backend->age_class);
 }
@@ -88,6 +101,8 @@ static void submit(struct backend *backend, struct exchange *ex, bool again)
     else
         backend_queue_push(&backend->queue, &ex->wait);
     timer_set(&ex->timer, backend->queue_class, loop_now());
+    if (backend->settings.whole_ms > 0 && !timer_is_set(&ex->whole))
+        timer_set(&ex->whole, backend->whole_class, loop_now());
     loop_mark(&backend->pump);
 }
 
@@ -109,6 +124,8 @@ void backend_withdraw(struct exchange *ex)
 /* The first connection that takes another stream: filling one before the next keeps connections few. */
 static struct backend_conn *conn_with_room(const struct backend *backend)
 {
+    if (backend->calm)
+        return NULL;
     LIST_EACH (node, &backend->conns) {
         struct backend_conn *conn = container_of(node, struct backend_conn, node);
 
@@ -162,8 +179,7 @@ static bool start_stream(struct backend_conn *conn, struct exchange *ex)
     backend_queue_served(&ex->wait);
     conn->streams++;
     conn->served++;
-    ex->state = EXCHANGE_WAITING;
-    exchange_touch(ex);
+    exchange_await_response(ex);
     if (most > 0 && conn->served >= most)
         retire_conn(conn, "maxrequests");
     return true;
@@ -216,11 +232,29 @@ static void backend_connect(struct backend *backend)
     backend_unreachable(backend, cause);
 }
 
+/* Whether it was silent for so long that it is asked for a sign of life before new work depends on it. */
+static bool is_stale(const struct backend_conn *conn)
+{
+    uint32_t ping_ms = conn->backend->settings.ping_ms;
+
+    return ping_ms > 0 && loop_now() - conn->heard >= ping_ms;
+}
+
+/* The same as conn_with_room, but none that may be dead. */
+static struct backend_conn *live_conn_with_room(const struct backend *backend)
+{
+    struct backend_conn *conn;
+
+    while ((conn = conn_with_room(backend)) != NULL && is_stale(conn))
+        backend->ops->check(conn);
+    return conn;
+}
+
 /* Gives what waits first its stream. False: nothing can move now. */
 static bool pump_first(struct backend *backend)
 {
     struct exchange *ex = exchange_of(backend_queue_first(&backend->queue));
-    struct backend_conn *conn = conn_with_room(backend);
+    struct backend_conn *conn = live_conn_with_room(backend);
 
     if (!conn)
         return false;
@@ -230,12 +264,17 @@ static bool pump_first(struct backend *backend)
         exchange_fail(ex, CAUSE_NO_TUNNEL);
         return true;
     }
+    if (conn->head_most < UINT32_MAX && head_list_size(&ex->request.head) > conn->head_most) {
+        exchange_fail(ex, CAUSE_BACKEND_NO_HEAD);
+        return true;
+    }
     return start_stream(conn, ex);
 }
 
 static bool may_connect(const struct backend *backend)
 {
-    return !backend->backing_off && !backend->retiring && conns_in_use(backend) < backend->settings.max;
+    return !backend->backing_off && !backend->retiring && !backend->calm &&
+           conns_in_use(backend) < backend->settings.max;
 }
 
 static void backend_on_pump(struct task *task)

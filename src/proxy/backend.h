@@ -29,9 +29,14 @@ struct backend_settings {
     uint32_t max;           /* connections, >= 1 (max=) */
     uint32_t connect_ms;    /* connectiontimeout= */
     uint32_t timeout_ms;    /* timeout=, ProxyTimeout, Timeout: the most between two signs of life of the backend */
+    uint32_t first_ms;      /* from the request's end to the response head (responsetimeout=); 0: timeout_ms alone */
+    uint32_t whole_ms;      /* from the request's head to the response's end (requesttimeout=); 0: without limit */
     uint32_t queue_ms;      /* the most that an exchange waits for a stream (acquire=) */
     uint32_t queue_most;    /* the most exchanges that wait (maxqueue=) */
     uint32_t retries;       /* how often an exchange is sent again (retries=) */
+    uint32_t settings_ms;   /* for its SETTINGS, and for acknowledging ours (settingstimeout=) */
+    uint32_t ping_ms;       /* after such a silence a PING asks for a sign of life (ping=); 0: never */
+    uint32_t lost_ms;       /* a connection with streams that gives none is lost (pingtimeout=); 0: never */
     uint32_t idle_ms;       /* a connection without streams lives so long (ttl=) */
     uint32_t age_ms;        /* a connection takes streams for so long (maxage=) */
     uint32_t requests_most; /* a connection takes so many (maxrequests=) */
@@ -54,12 +59,14 @@ struct backend_conn {
     uint32_t streams; /* open now; invariant: streams <= limit when it opened the last one */
     uint32_t
         limit; /* the least of ours, the peer's MAX_CONCURRENT_STREAMS, and EARLY_STREAMS until its SETTINGS came */
-    uint32_t served;  /* streams ever opened: 0 on a connection whose first request is the next one */
-    struct timer age; /* until it is retired for its age */
+    uint32_t served;    /* streams ever opened: 0 on a connection whose first request is the next one */
+    struct timer age;   /* until it is retired for its age */
+    uint32_t head_most; /* SETTINGS_MAX_HEADER_LIST_SIZE: the largest request head it takes (RFC 9113 6.5.2) */
     uint16_t local_port;
-    bool probed;  /* it was silent for too long and is asked for a sign of life: no new streams before that */
-    bool tunnels; /* the peer's SETTINGS allow extended CONNECT (RFC 8441) */
-    bool settled; /* the peer's SETTINGS came: `limit` is what it really allows */
+    uint32_t heard; /* loop_now() when bytes last came */
+    bool probed;    /* it was silent for too long and is asked for a sign of life: no new streams before that */
+    bool tunnels;   /* the peer's SETTINGS allow extended CONNECT (RFC 8441) */
+    bool settled;   /* the peer's SETTINGS came: `limit` is what it really allows */
 };
 
 /* What side/h2_back gives to the pool. */
@@ -72,6 +79,9 @@ struct backend_ops {
     bool (*open_stream)(struct backend_conn *conn, struct exchange *ex);
     /* Retires a connection: GOAWAY, its streams finish, then it closes. `now`: closes at once, streams are aborted. */
     void (*retire)(struct backend_conn *conn, bool now);
+    /* Asks for a sign of life: sets conn->probed, and takes it back when bytes of any kind came (backend_conn_freed).
+       Without any, backend_conn_closing or backend_conn_closed follows soon. */
+    void (*check)(struct backend_conn *conn);
 };
 
 struct backend {
@@ -85,12 +95,21 @@ struct backend {
     uint32_t known_limit; /* MAX_CONCURRENT_STREAMS as a connection of it last announced; what a new one begins with at
                              most */
     bool backing_off;     /* all addresses failed; none is tried before `backoff` fires */
+    bool calm;            /* it said ENHANCE_YOUR_CALM: no stream and no connection begins before `calm_timer` fires */
+    uint32_t calm_until;  /* loop_now() when that is, or was last */
     bool retiring;        /* opens no more connections */
     struct timer backoff;
     struct timer_class backoff_class;
+    struct timer calm_timer;
+    struct timer_class calm_class; /* grows while the backend goes on to say so */
+    struct timer_class *first_class;
+    struct timer_class *whole_class;
     struct timer_class *connect_class; /* these are shared: proxy/backend_time.h */
     struct timer_class *timeout_class;
     struct timer_class *queue_class;
+    struct timer_class *settings_class;
+    struct timer_class *ping_class;
+    struct timer_class *lost_class;
     struct timer_class *idle_class;
     struct timer_class *age_class;
     struct task pump; /* marked when the queue may move */
@@ -115,12 +134,17 @@ void backend_withdraw(struct exchange *ex);
 /* Whether a connection is up: what waits, waits for a stream of it and not for a connection. */
 bool backend_is_up(const struct backend *backend);
 
+/* When a request that was turned away could come again, in seconds (1 at least; RFC 9110 10.2.3). */
+unsigned backend_retry_after_s(const struct backend *backend);
+
 /* ---- called by the side that owns a connection ---- */
 
 /* The connection is up and may carry streams. */
 void backend_conn_opened(struct backend_conn *conn);
 /* Its limit was raised, a stream ended, or it has memory again: queued exchanges may move. */
 void backend_conn_freed(struct backend_conn *conn);
+/* It said ENHANCE_YOUR_CALM: its backend is left alone for a while. */
+void backend_conn_calm(struct backend_conn *conn);
 /* It takes no new streams any more. */
 void backend_conn_closing(struct backend_conn *conn);
 /* It is gone. In state BACKEND_CONNECTING it never came up, for this cause: the other addresses are tried, then what

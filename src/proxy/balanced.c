@@ -90,6 +90,7 @@ static bool is_curable(enum cause cause)
     case CAUSE_BACKEND_PROTOCOL:
     case CAUSE_BACKEND_SETTINGS:
     case CAUSE_BACKEND_TIMEOUT:
+    case CAUSE_BACKEND_SILENT:
     case CAUSE_QUEUE_TIMEOUT:
     case CAUSE_QUEUE_FULL:
     case CAUSE_NO_ROOM: return true;

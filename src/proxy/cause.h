@@ -33,6 +33,12 @@ enum cause {
     CAUSE_BACKEND_HEAD,     /* its response head is larger than the proxy holds: 502 */
     CAUSE_BACKEND_LENGTH,   /* Content-Length and the bytes that came differ: 502 or cut */
     CAUSE_BACKEND_TIMEOUT,  /* it did not answer or went silent: 504 */
+    CAUSE_BACKEND_FIRST,    /* its response head did not come in time, though it lives: 504 */
+    CAUSE_REQUEST_TIME,     /* the whole took too long: 504 */
+    CAUSE_BACKEND_CALM,     /* RST_STREAM(ENHANCE_YOUR_CALM): it has too much to do: 503 */
+    CAUSE_BACKEND_INTERIM,  /* it sends interim responses without end: 502 */
+    CAUSE_BACKEND_NO_HEAD,  /* the request head is larger than its SETTINGS_MAX_HEADER_LIST_SIZE: 431 */
+    CAUSE_BACKEND_SILENT,   /* it gave no sign of life when asked for one: 504 */
     CAUSE_BACKEND_SETTINGS, /* its SETTINGS or their acknowledgement did not come: 504 */
     CAUSE_NO_TUNNEL,        /* it does not speak extended CONNECT (RFC 8441): 501 */
     CAUSE_TUNNEL_IDLE,      /* a WebSocket on which nothing moved */

@@ -13,19 +13,6 @@ static const struct site *current_site;
 static exchange_answer_fn *answer_locally;
 static bool draining;
 
-/* The most that nothing may move while the client is who is waited for. */
-static struct timer_class client_class;
-
-void exchange_init(uint32_t client_ms)
-{
-    timer_class_init(&client_class, "client", client_ms);
-}
-
-void exchange_exit(void)
-{
-    timer_class_remove(&client_class);
-}
-
 void exchange_use_site(const struct site *site)
 {
     current_site = site;
@@ -61,8 +48,6 @@ static void exchange_on_reclaim(struct task *task)
     pipe_close(&ex->response.pipe);
     pool_give(&exchange_pool, ex);
 }
-
-static void exchange_on_timer(struct timer *timer);
 
 static void side_init(struct side *side, const struct side_ops *ops, void *self)
 {
@@ -131,7 +116,8 @@ static void exchange_start(struct exchange *ex)
     ex->cause = CAUSE_NONE;
     ex->cause_state = EXCHANGE_READING;
     ex->word = NULL;
-    timer_init(&ex->timer, exchange_on_timer);
+    exchange_init_timers(ex);
+    ex->interims = 0;
     backend_wait_init(&ex->wait, NULL);
 }
 
@@ -150,8 +136,7 @@ struct exchange *exchange_open(const struct side_ops *front, void *self, const s
     return ex;
 }
 
-/* Whether it waits for a stream: in one state or the other, as the backend's connections come and go. */
-static bool is_waiting(struct exchange *ex)
+bool exchange_is_waiting(struct exchange *ex)
 {
     if (ex->state != EXCHANGE_QUEUED && ex->state != EXCHANGE_CONNECTING)
         return false;
@@ -160,11 +145,11 @@ static bool is_waiting(struct exchange *ex)
     return true;
 }
 
-static void set_cause(struct exchange *ex, enum cause cause)
+void exchange_set_cause(struct exchange *ex, enum cause cause)
 {
     if (ex->cause != CAUSE_NONE || cause == CAUSE_NONE)
         return;
-    (void)is_waiting(ex);
+    (void)exchange_is_waiting(ex);
     ex->cause = cause;
     ex->cause_state = ex->state;
 }
@@ -176,6 +161,7 @@ static void drop_back(struct exchange *ex, enum cause cause)
 
     backend_withdraw(ex);
     timer_cancel(&ex->timer);
+    timer_cancel(&ex->first);
     if (ops)
         ops->abort(ex, cause);
     side_leave(&ex->back);
@@ -185,6 +171,7 @@ static void drop_back(struct exchange *ex, enum cause cause)
 static void exchange_finish(struct exchange *ex)
 {
     drop_back(ex, ex->cause);
+    timer_cancel(&ex->whole);
     balancer_leave(ex);
     if (!ex->internal)
         access_log_write(ex);
@@ -221,7 +208,7 @@ void exchange_discard(struct exchange *ex)
 
 void exchange_front_gone(struct exchange *ex, enum cause cause)
 {
-    set_cause(ex, cause);
+    exchange_set_cause(ex, cause);
     exchange_end(ex);
 }
 
@@ -236,15 +223,22 @@ void exchange_cut(struct exchange *ex)
     exchange_end(ex);
 }
 
+/* When one that was turned away may come again. */
+static unsigned retry_after_s(const struct exchange *ex)
+{
+    return ex->backend && !ex->balanced.member ? backend_retry_after_s(ex->backend) : balancer_retry_after(ex);
+}
+
 /* The exchange has no back and its response is not complete: answers, or cuts the front. */
 static void answer_or_cut(struct exchange *ex, unsigned status, const char *word)
 {
+    timer_cancel(&ex->whole);
     if (!ex->begun && status != 0) {
         bool down = status == 503 && ex->cause != CAUSE_DRAINING;
 
         exchange_take_back(ex);
         ex->state = EXCHANGE_ANSWERED;
-        answer_locally(ex, status, word, down ? balancer_retry_after(ex) : 0);
+        answer_locally(ex, status, word, down ? retry_after_s(ex) : 0);
         return;
     }
     exchange_cut(ex);
@@ -255,7 +249,7 @@ static void fail(struct exchange *ex, enum cause cause)
 {
     const struct cause_info *info = cause_info(cause);
 
-    set_cause(ex, cause);
+    exchange_set_cause(ex, cause);
     if (ex->backend)
         log_info("exchange", "%.*s: %s", TEXT_ARG(ex->backend->settings.name), info->word);
     answer_or_cut(ex, info->status, info->word);
@@ -263,7 +257,7 @@ static void fail(struct exchange *ex, enum cause cause)
 
 void exchange_fail(struct exchange *ex, enum cause cause)
 {
-    bool waited = is_waiting(ex);
+    bool waited = exchange_is_waiting(ex);
 
     drop_back(ex, cause);
     if (!waited)
@@ -276,7 +270,7 @@ void exchange_fail(struct exchange *ex, enum cause cause)
 void exchange_refuse(struct exchange *ex, enum cause cause, unsigned status, const char *word)
 {
     drop_back(ex, cause);
-    set_cause(ex, cause);
+    exchange_set_cause(ex, cause);
     ex->word = word;
     answer_or_cut(ex, status, word);
 }
@@ -331,6 +325,7 @@ void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed
         return;
     }
     timer_cancel(&ex->timer);
+    timer_cancel(&ex->first);
     if (!unprocessed) {
         balancer_failed(ex, failed);
     } else {
@@ -340,65 +335,4 @@ void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed
     }
     if (failed != CAUSE_NONE)
         fail(ex, failed);
-}
-
-/* ---- time ---- */
-
-/* Who has let the time run out: nothing moved, in either direction. */
-static enum cause late_cause(const struct exchange *ex)
-{
-    if (!ex->back.ops || ex->response.state == MESSAGE_END)
-        return CAUSE_CLIENT_STALLED; /* the response is complete, it only waits to be taken */
-    if (ex->tunnel && ex->state == EXCHANGE_BODY)
-        return CAUSE_TUNNEL_IDLE;
-    if (ex->request.pipe.size > 0)
-        return CAUSE_BACKEND_TIMEOUT; /* the backend does not take the body */
-    if (ex->state == EXCHANGE_BODY)
-        return ex->back.window > 0 || ex->response.pipe.size == 0 ? CAUSE_BACKEND_TIMEOUT : CAUSE_CLIENT_STALLED;
-    return ex->request.state == MESSAGE_END ? CAUSE_BACKEND_TIMEOUT : CAUSE_CLIENT_TIMEOUT;
-}
-
-/* The backend's time has run out. A client has a time of its own: HTTP/1.1's front watches it for its connection, but
-   an HTTP/2 client may stall one stream among others. */
-static void on_late(struct exchange *ex, enum cause cause)
-{
-    if (cause_info(cause)->status == 504 || cause == CAUSE_TUNNEL_IDLE || ex->late) {
-        exchange_fail(ex, cause);
-    } else if (ex->proto == PROTO_H2) {
-        ex->late = true;
-        timer_set(&ex->timer, &client_class, loop_now());
-    } else {
-        exchange_touch(ex);
-    }
-}
-
-static void exchange_on_timer(struct timer *timer)
-{
-    struct exchange *ex = container_of(timer, struct exchange, timer);
-
-    if (is_waiting(ex)) {
-        exchange_fail(ex, ex->state == EXCHANGE_QUEUED ? CAUSE_QUEUE_TIMEOUT : CAUSE_CONNECT_TIMEOUT);
-        return;
-    }
-    switch (ex->state) {
-    case EXCHANGE_WAITING:
-    case EXCHANGE_BODY: on_late(ex, late_cause(ex)); return;
-    case EXCHANGE_ANSWERED:
-        set_cause(ex, CAUSE_CLIENT_STALLED);
-        exchange_cut(ex);
-        return;
-    case EXCHANGE_READING:
-    case EXCHANGE_QUEUED:
-    case EXCHANGE_CONNECTING:
-    case EXCHANGE_DONE: return;
-    }
-}
-
-void exchange_touch(struct exchange *ex)
-{
-    ex->late = false;
-    if (ex->state == EXCHANGE_WAITING || ex->state == EXCHANGE_BODY)
-        timer_set(&ex->timer, ex->backend->timeout_class, loop_now());
-    else if (ex->state == EXCHANGE_ANSWERED)
-        timer_set(&ex->timer, &client_class, loop_now());
 }

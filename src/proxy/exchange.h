@@ -126,7 +126,10 @@ struct exchange {
     const char *word;                /* the parser's word for CAUSE_BAD_REQUEST */
     enum exchange_state cause_state; /* the phase in which the cause came */
 
-    struct timer timer;       /* of the back: queue, connect, response */
+    struct timer timer;       /* of the back: queue, connect, between two signs of life */
+    struct timer first;       /* from the request's end until the response head */
+    struct timer whole;       /* until the response's end */
+    uint16_t interims;        /* interim responses so far */
     struct backend_wait wait; /* in its backend's queue */
     struct task reclaim;
     char request_text[CONFIG_REQUEST_HEAD + HEAD_ADDED];
@@ -215,6 +218,21 @@ void exchange_pushed(struct exchange *ex, struct message *m, size_t n);
 void exchange_pushed_end(struct exchange *ex, struct message *m, struct section *trailers);
 /* After n bytes were consumed from message m's pipe: tells its filler. */
 void exchange_drained(struct exchange *ex, struct message *m, size_t n);
+
+/* ---- among the files of the exchange ---- */
+
+/* Notes why it ends abnormally, and in which phase: the first cause counts. */
+void exchange_set_cause(struct exchange *ex, enum cause cause);
+/* Whether it waits for a stream; its state is then set anew, as the backend's connections come and go. */
+bool exchange_is_waiting(struct exchange *ex);
+void exchange_init_timers(struct exchange *ex);
+
+/* ---- both ---- */
+
+/* The exchange has its stream: from now on its response is waited for. */
+void exchange_await_response(struct exchange *ex);
+/* Starts the time of the response head, when the whole request is given to the backend. Harmless when it runs. */
+void exchange_await_first(struct exchange *ex);
 
 /* Starts the timer of a request that is with its backend anew: something moved. */
 void exchange_touch(struct exchange *ex);

@@ -144,6 +144,9 @@ static void announce(struct exchange *ex, const struct section *section)
     if (section->kind == SECTION_FINAL) {
         ex->status = section->status;
         m->state = MESSAGE_BODY;
+        timer_cancel(&ex->first);
+        if (ex->tunnel)
+            timer_cancel(&ex->whole); /* a WebSocket lives for as long as its ends like */
         if (ex->back.ops)
             ex->state = EXCHANGE_BODY;
     }
@@ -225,6 +228,7 @@ void exchange_pushed_end(struct exchange *ex, struct message *m, struct section 
     m->ready_fields = m->head.field_count;
     m->ready_used = m->head.used;
     exchange_touch(ex);
+    exchange_await_first(ex);
     if (drainer->ops)
         drainer->ops->data(ex);
 }
@@ -235,6 +239,7 @@ void exchange_drained(struct exchange *ex, struct message *m, size_t n)
 
     m->passed += n;
     exchange_touch(ex);
+    exchange_await_first(ex);
     if (filler->ops)
         filler->ops->space(ex, n);
 }

@@ -150,6 +150,8 @@ void health_failed(struct member *member, enum cause cause, const struct exchang
     case CAUSE_BACKEND_PROTOCOL:
     case CAUSE_BACKEND_HEAD:
     case CAUSE_BACKEND_LENGTH:
+    case CAUSE_BACKEND_FIRST:
+    case CAUSE_BACKEND_SILENT:
     case CAUSE_BACKEND_TIMEOUT: count_failure(member, why, cause, ex); return;
     default: return; /* full, or going: not ill */
     }

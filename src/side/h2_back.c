@@ -9,13 +9,9 @@
 
 POOL(h2_back, struct h2_back, CONFIG_BACKEND_CONNS);
 
-static struct timer_class settings_class;
-static struct timer_class ping_class;
-
 static void h2_back_on_ready(struct watch *watch, unsigned ready);
 static void h2_back_on_run(struct task *task);
 static void h2_back_on_reclaim(struct task *task);
-static void h2_back_on_timer(struct timer *timer);
 
 /* Index of a connection, for diagnostics. */
 static unsigned id_of(const struct h2_back *back)
@@ -60,8 +56,8 @@ static struct backend_conn *h2_back_connect(struct backend *backend, const struc
     task_init(&back->task, TASK_BACK, h2_back_on_run);
     task_init(&back->reclaim, TASK_BACK, h2_back_on_reclaim);
     timer_init(&back->timer, h2_back_on_timer);
-    timer_set(&back->timer, backend->connect_class, loop_now());
-    back->wait = H2_WAIT_CONNECT;
+    back->wait = H2_WAIT_NOTHING;
+    h2_back_await(back, H2_WAIT_CONNECT);
     conn_open(&back->conn, handle, h2_back_on_ready);
     conn_interest(&back->conn, PORT_WRITABLE);
     return &back->base;
@@ -76,7 +72,8 @@ static bool h2_back_start(struct h2_back *back)
     back->base.limit = (uint32_t)max_size(
         1, min_size(min_size(CONFIG_EARLY_STREAMS, CONFIG_BACKEND_STREAMS), back->base.backend->known_limit));
     back->base.local_port = conn_local_port(&back->conn);
-    back->heard = loop_now();
+    back->base.head_most = UINT32_MAX;
+    back->base.heard = loop_now();
     conn_interest(&back->conn, PORT_READABLE);
     log_debug("h2_back", "#%u: connected from port %u", id_of(back), back->base.local_port);
     backend_conn_opened(&back->base);
@@ -134,29 +131,12 @@ static void close_gracefully(struct h2_back *back)
 {
     if (!back->goodbye) {
         back->goodbye = true;
-        (void)nghttp2_session_terminate_session(back->h2.ng, NGHTTP2_NO_ERROR);
+        (void)nghttp2_session_terminate_session(back->h2.ng,
+                                                back->settings_late ? NGHTTP2_SETTINGS_TIMEOUT : NGHTTP2_NO_ERROR);
     }
 }
 
 /* ---- events ---- */
-
-static void h2_back_on_timer(struct timer *timer)
-{
-    struct h2_back *back = container_of(timer, struct h2_back, timer);
-
-    switch (back->wait) {
-    case H2_WAIT_CONNECT: h2_back_lose(back, CAUSE_CONNECT_TIMEOUT); return;
-    case H2_WAIT_SETTINGS: h2_back_lose(back, CAUSE_BACKEND_SETTINGS); return;
-    case H2_WAIT_WRITE: h2_back_lose(back, CAUSE_BACKEND_TIMEOUT); return;
-    case H2_WAIT_PING: back->base.probed = false; __attribute__((fallthrough));
-    case H2_WAIT_IDLE:
-        back->wait = H2_WAIT_NOTHING;
-        backend_conn_closing(&back->base);
-        loop_mark(&back->task);
-        return;
-    case H2_WAIT_NOTHING: return;
-    }
-}
 
 static void on_connect(struct h2_back *back)
 {
@@ -170,6 +150,12 @@ static void on_connect(struct h2_back *back)
         h2_back_lose(back, CAUSE_NO_ROOM);
 }
 
+/* Why the socket is dead. */
+static enum cause lost_cause(enum port_result result)
+{
+    return result == PORT_ERROR && port_error() == PORT_FAULT_TIMEOUT ? CAUSE_BACKEND_SILENT : CAUSE_BACKEND_CLOSED;
+}
+
 static void on_readable(struct h2_back *back)
 {
     size_t n;
@@ -178,14 +164,10 @@ static void on_readable(struct h2_back *back)
     if (result == PORT_AGAIN)
         return;
     if (result != PORT_OK) {
-        h2_back_lose(back, CAUSE_BACKEND_CLOSED);
+        h2_back_lose(back, lost_cause(result));
         return;
     }
-    back->heard = loop_now();
-    if (back->base.probed) {
-        back->base.probed = false;
-        backend_conn_freed(&back->base);
-    }
+    h2_back_heard(back);
     if (!h2_session_feed(&back->h2, conn_input(), n)) {
         h2_back_lose(back, CAUSE_BACKEND_PROTOCOL);
         return;
@@ -236,34 +218,6 @@ static void check_goodbye(struct h2_back *back)
         close_gracefully(back);
 }
 
-/* Sets the timer for what is waited for after a write. */
-static void set_wait(struct h2_back *back, bool blocked)
-{
-    enum h2_back_wait wait = H2_WAIT_NOTHING;
-    struct timer_class *c = NULL;
-
-    if (blocked) {
-        wait = H2_WAIT_WRITE;
-        c = back->base.backend->timeout_class;
-    } else if (back->base.probed) {
-        wait = H2_WAIT_PING;
-        c = &ping_class;
-    } else if (!back->base.settled) {
-        wait = H2_WAIT_SETTINGS;
-        c = &settings_class;
-    } else if (back->base.streams == 0) {
-        wait = H2_WAIT_IDLE;
-        c = back->base.backend->idle_class;
-    }
-    if (wait == back->wait)
-        return;
-    back->wait = wait;
-    if (c)
-        timer_set(&back->timer, c, loop_now());
-    else
-        timer_cancel(&back->timer);
-}
-
 static void h2_back_on_run(struct task *task)
 {
     struct h2_back *back = container_of(task, struct h2_back, task);
@@ -280,14 +234,14 @@ static void h2_back_on_run(struct task *task)
     result = h2_io_write(&back->h2, &back->conn, &back->batch, &more);
     if (result == PORT_ERROR) {
         back->write_failed = true;
-        h2_back_lose(back, CAUSE_BACKEND_CLOSED);
+        h2_back_lose(back, lost_cause(result));
         return;
     }
     if (h2_session_over(&back->h2)) {
         h2_back_lose(back, back->goaway ? CAUSE_BACKEND_GOAWAY : CAUSE_BACKEND_PROTOCOL);
         return;
     }
-    set_wait(back, result == PORT_AGAIN);
+    h2_back_await_next(back, result == PORT_AGAIN);
     conn_interest(&back->conn, PORT_READABLE | (result == PORT_AGAIN ? PORT_WRITABLE : 0U));
     if (result == PORT_OK && back->pending > 0) {
         back->pending = 0;
@@ -332,13 +286,6 @@ static void op_space(struct exchange *ex, size_t n)
         note_news(ex);
 }
 
-/* Asks for a sign of life: bytes of any kind must come soon, else the connection takes no new streams. */
-static void probe(struct h2_back *back)
-{
-    if (!back->base.probed && nghttp2_submit_ping(back->h2.ng, NGHTTP2_FLAG_NONE, NULL) == 0)
-        back->base.probed = true;
-}
-
 /* The exchange ends before its stream: CANCEL. After a whole response only the rest of the request is unwanted:
    NO_ERROR is the server's word (RFC 9113 8.1), so that is CANCEL, too. */
 static void op_abort(struct exchange *ex, enum cause cause)
@@ -347,8 +294,11 @@ static void op_abort(struct exchange *ex, enum cause cause)
     uint32_t code = cause == CAUSE_BACKEND_PROTOCOL ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_CANCEL;
 
     /* Not a word for as long as an answer may take: is anybody there? */
-    if (cause == CAUSE_BACKEND_TIMEOUT && loop_now() - back->heard >= back->base.backend->settings.timeout_ms)
-        probe(back);
+    if (cause == CAUSE_BACKEND_TIMEOUT && loop_now() - back->base.heard >= back->base.backend->settings.timeout_ms)
+        h2_back_probe(back);
+    /* Attack: header blocks that do not end, within which no other stream can get a word in (RFC 9113 4.3). */
+    if (cause_info(cause)->status == 504 && back->block != 0)
+        backend_conn_closing(&back->base);
     list_remove(&ex->back.node);
     list_remove(&ex->back.dirty);
     (void)nghttp2_session_set_stream_user_data(back->h2.ng, ex->back.stream_id, NULL);
@@ -378,17 +328,20 @@ static bool h2_back_open_stream(struct backend_conn *conn, struct exchange *ex)
     return true;
 }
 
-const struct backend_ops h2_back_ops = {h2_back_connect, h2_back_open_stream, h2_back_retire};
+static void h2_back_check(struct backend_conn *conn)
+{
+    h2_back_probe(container_of(conn, struct h2_back, base));
+}
+
+const struct backend_ops h2_back_ops = {h2_back_connect, h2_back_open_stream, h2_back_retire, h2_back_check};
 
 bool h2_back_init(void)
 {
-    timer_class_init(&settings_class, "settings", CONFIG_SETTINGS_TIMEOUT_S * 1000U);
-    timer_class_init(&ping_class, "backend-ping", CONFIG_PING_TIMEOUT_MS);
+    h2_back_wait_init();
     return h2_back_callbacks_init();
 }
 
 void h2_back_exit(void)
 {
-    timer_class_remove(&settings_class);
-    timer_class_remove(&ping_class);
+    h2_back_wait_exit();
 }

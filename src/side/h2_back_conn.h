@@ -1,5 +1,5 @@
-/* A backend connection's structure, shared by the two files of the HTTP/2 back: its life (h2_back.c) and its session
- * (h2_back_session.c). */
+/* A backend connection's structure, shared by the files of the HTTP/2 back: its life (h2_back.c), its session
+ * (h2_back_session.c) and what it waits for (h2_back_wait.c). */
 #ifndef CULVERT_SIDE_H2_BACK_CONN_H
 #define CULVERT_SIDE_H2_BACK_CONN_H
 
@@ -8,10 +8,12 @@
 /* What a connection's timer runs for. */
 enum h2_back_wait {
     H2_WAIT_CONNECT,  /* the socket's connect */
-    H2_WAIT_SETTINGS, /* the peer's SETTINGS */
-    H2_WAIT_PING,     /* any byte of a peer that let an answer's whole time pass in silence */
+    H2_WAIT_SETTINGS, /* the peer's SETTINGS, and its acknowledgement of ours */
+    H2_WAIT_PING,     /* any byte in answer to a PING */
+    H2_WAIT_LIFE,     /* the same, for longer: it is lost else */
     H2_WAIT_WRITE,    /* the peer takes no bytes */
     H2_WAIT_IDLE,     /* there is no stream */
+    H2_WAIT_SILENCE,  /* there are streams: when the timer ends, it is looked whether anything came */
     H2_WAIT_NOTHING,  /* the timer is not set */
 };
 
@@ -25,13 +27,17 @@ struct h2_back {
     struct task reclaim;
     struct timer timer;
     enum h2_back_wait wait;
-    uint32_t heard;    /* loop_now() when bytes last came */
-    uint32_t batch;    /* number of the last write */
-    uint32_t pending;  /* bytes of heads handed to nghttp2 and not yet pulled */
-    bool goaway;       /* the peer sent GOAWAY */
-    bool goodbye;      /* we sent GOAWAY */
-    bool failed;       /* the session is out of memory: the connection ends with the next run */
-    bool write_failed; /* the last write took nothing and never will */
+    uint32_t batch;     /* number of the last write */
+    uint32_t pending;   /* bytes of heads handed to nghttp2 and not yet pulled */
+    uint8_t pings;      /* sent since the peer's last HEADERS or DATA, as far as they count */
+    int32_t block;      /* stream whose header block has begun and is not complete; 0: none */
+    bool doubted;       /* a PING was not answered in time */
+    bool acknowledged;  /* our SETTINGS are; or it is waited for no more */
+    bool settings_late; /* they were not in time */
+    bool goaway;        /* the peer sent GOAWAY */
+    bool goodbye;       /* we sent GOAWAY */
+    bool failed;        /* the session is out of memory: the connection ends with the next run */
+    bool write_failed;  /* the last write took nothing and never will */
 };
 
 extern const nghttp2_session_callbacks *h2_back_callbacks;
@@ -50,6 +56,23 @@ static inline struct h2_stream h2_back_stream(struct exchange *ex)
 {
     return (struct h2_stream){ex, &ex->back, &ex->request, &ex->response};
 }
+
+/* ---- h2_back_wait.c ---- */
+
+void h2_back_wait_init(void);
+void h2_back_wait_exit(void);
+/* Waits for something; harmless when it is waited for already. */
+void h2_back_await(struct h2_back *back, enum h2_back_wait wait);
+/* Waits for what comes next after a write; `blocked`: the socket is full. */
+void h2_back_await_next(struct h2_back *back, bool blocked);
+/* Its timer has ended. */
+void h2_back_on_timer(struct timer *timer);
+/* Asks for a sign of life; no new streams before it comes. */
+void h2_back_probe(struct h2_back *back);
+/* Bytes came. */
+void h2_back_heard(struct h2_back *back);
+
+/* ---- h2_back.c ---- */
 
 /* Closes the connection at once; its streams' exchanges are told. */
 void h2_back_lose(struct h2_back *back, enum cause cause);

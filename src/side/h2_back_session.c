@@ -38,8 +38,9 @@ static int reset_stream(nghttp2_session *ng, struct exchange *ex, enum cause cau
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct exchange *ex = exchange_of(ng, frame->hd.stream_id);
+    struct h2_back *back = user;
 
-    (void)user;
+    back->block = frame->hd.stream_id;
     if (!ex || frame->hd.type != NGHTTP2_HEADERS)
         return 0;
     return exchange_begin_section(ex) ? 0 : refuse(ex, CAUSE_BACKEND_HEAD);
@@ -98,6 +99,8 @@ static int on_headers(nghttp2_session *ng, struct exchange *ex, const nghttp2_fr
     if (status == 101)
         return reset_stream(ng, ex, CAUSE_BACKEND_PROTOCOL,
                             NGHTTP2_PROTOCOL_ERROR); /* RFC 9113 8.6: there is no 101 in HTTP/2 */
+    if (status < 200 && ++ex->interims > CONFIG_INTERIM_MOST)
+        return reset_stream(ng, ex, CAUSE_BACKEND_INTERIM, NGHTTP2_ENHANCE_YOUR_CALM);
     if (status < 200 && m->head.section_count - m->head.section_sent > INTERIM_WAITING) {
         log_info("h2_back", "stream %d: more interim responses than the client takes: %u left out", ex->back.stream_id,
                  status);
@@ -121,6 +124,7 @@ static void on_settings(struct h2_back *back, nghttp2_session *ng)
     back->base.tunnels = nghttp2_session_get_remote_settings(ng, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
     back->base.backend->known_limit = theirs;
     back->base.limit = (uint32_t)min_size(theirs, CONFIG_BACKEND_STREAMS);
+    back->base.head_most = nghttp2_session_get_remote_settings(ng, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE);
     backend_conn_freed(&back->base);
 }
 
@@ -129,26 +133,34 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
     struct h2_back *back = user;
     struct exchange *ex = frame->hd.stream_id > 0 ? exchange_of(ng, frame->hd.stream_id) : NULL;
 
+    back->block = 0;
     switch (frame->hd.type) {
-    case NGHTTP2_HEADERS: return ex ? on_headers(ng, ex, frame) : 0;
+    case NGHTTP2_HEADERS: back->pings = 0; return ex ? on_headers(ng, ex, frame) : 0;
     case NGHTTP2_DATA:
+        back->pings = 0;
         if (ex && frame->data.padlen > 0 && !h2_io_padded(ng, h2_back_stream(ex)))
             return NGHTTP2_ERR_CALLBACK_FAILURE;
         if (ex && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
             exchange_pushed_end(ex, &ex->response, NULL);
         return 0;
     case NGHTTP2_RST_STREAM:
+        if (frame->rst_stream.error_code == NGHTTP2_ENHANCE_YOUR_CALM)
+            backend_conn_calm(&back->base);
         if (ex)
             ex->back.reset = true;
         return 0;
     case NGHTTP2_SETTINGS:
-        if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK)
+            back->acknowledged = true;
+        else
             on_settings(back, ng);
         return 0;
     case NGHTTP2_GOAWAY:
         log_info("h2_back", "%.*s: GOAWAY, error %u, last stream %d", TEXT_ARG(back->base.backend->settings.name),
                  frame->goaway.error_code, frame->goaway.last_stream_id);
         back->goaway = true;
+        if (frame->goaway.error_code == NGHTTP2_ENHANCE_YOUR_CALM)
+            backend_conn_calm(&back->base);
         backend_conn_closing(&back->base);
         return 0;
     default:
@@ -199,7 +211,7 @@ static enum cause close_cause(const struct h2_back *back, const struct exchange 
     if (code == NGHTTP2_REFUSED_STREAM)
         return CAUSE_BACKEND_REFUSED;
     if (ex->back.reset)
-        return CAUSE_BACKEND_RESET;
+        return code == NGHTTP2_ENHANCE_YOUR_CALM ? CAUSE_BACKEND_CALM : CAUSE_BACKEND_RESET;
     return ex->response.has_length ? CAUSE_BACKEND_LENGTH : CAUSE_BACKEND_PROTOCOL; /* nghttp2 counts, RFC 9113 8.1.1 */
 }
 

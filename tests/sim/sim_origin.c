@@ -79,13 +79,46 @@ void origin_break(struct origin *origin, bool abort)
             origin_conn_over(c, abort);
 }
 
+/* for (…) over an origin's connections that live. */
+#define EACH_CONN(c, of)                                                                                               \
+    for (struct origin_conn *c = conns; c != NULL; c = c->next)                                                        \
+        if (c->origin == (of) && c->session != NULL)
+
+void origin_goaway_with(struct origin *origin, int32_t last, uint32_t code)
+{
+    EACH_CONN(c, origin)
+    nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
+                          last >= 0 ? last : nghttp2_session_get_last_proc_stream_id(c->session), code, NULL, 0);
+    sim_progress();
+}
+
 void origin_goaway(struct origin *origin)
 {
-    for (struct origin_conn *c = conns; c != NULL; c = c->next)
-        if (c->origin == origin && c->session != NULL)
-            nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(c->session),
-                                  NGHTTP2_NO_ERROR, NULL, 0);
+    origin_goaway_with(origin, -1, NGHTTP2_NO_ERROR);
+}
+
+void origin_freeze(struct origin *origin)
+{
+    EACH_CONN(c, origin)
+    c->stalled = true;
+}
+
+void origin_setting(struct origin *origin, int32_t id, uint32_t value)
+{
+    const nghttp2_settings_entry entry = {id, value};
+
+    EACH_CONN(c, origin)
+    nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, &entry, 1);
     sim_progress();
+}
+
+void origin_raw(struct origin *origin, const void *bytes, size_t len)
+{
+    EACH_CONN(c, origin)
+    {
+        bytes_put(&c->out, bytes, len);
+        sim_progress();
+    }
 }
 
 /* ---- reading ---- */

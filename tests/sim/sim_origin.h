@@ -55,6 +55,7 @@ struct origin {
     unsigned most_streams;    /* at one time on one connection */
     uint64_t most_sent;       /* bytes sent on one connection, at most */
     unsigned goaways;         /* GOAWAY frames that came */
+    unsigned pings;           /* PING frames that came, not the answers */
     unsigned protocol_errors; /* what the core sent that RFC 9113 does not allow; a violation, too */
     struct origin_request *requests;
     unsigned request_count;
@@ -70,6 +71,14 @@ struct origin_request *origin_request(struct origin *origin, uint32_t id);
 void origin_break(struct origin *origin, bool abort);
 /* Sends GOAWAY (graceful) on all its connections. */
 void origin_goaway(struct origin *origin);
+/* The same with a last stream (-1: the last that came) and a code. */
+void origin_goaway_with(struct origin *origin, int32_t last, uint32_t code);
+/* From now on nothing passes on all its connections, and nobody is told (a lost NAT entry). */
+void origin_freeze(struct origin *origin);
+/* Sends one setting on all its connections. */
+void origin_setting(struct origin *origin, int32_t id, uint32_t value);
+/* Sends bytes as they are on all its connections, behind whole frames. */
+void origin_raw(struct origin *origin, const void *bytes, size_t len);
 
 void origins_reset(void);
 

@@ -193,6 +193,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     (void)session;
     if (frame->hd.type == NGHTTP2_GOAWAY)
         c->origin->goaways++;
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0)
+        c->origin->pings++;
     if (frame->hd.stream_id == 0 || (s = stream_of(c, frame->hd.stream_id)) == NULL)
         return 0;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)

@@ -1,0 +1,408 @@
+/* What backends may say and do: settings that change in flight, ENHANCE_YOUR_CALM, GOAWAY in every form, heads that are
+ * too large for them, and answers that take too long or have no end. */
+#include "core.h"
+
+#include <nghttp2/nghttp2.h>
+
+/* One backend with these keys. */
+static void start(const char *keys)
+{
+    struct bytes conf = {NULL, 0, 0};
+
+    bytes_printf(&conf,
+                 "Listen 8080\nProxyPass \"/\" \"h2c://10.0.0.1:9000/\" %s\nCustomLog \"-\"\nLogLevel info\n"
+                 "Timeout 300\nKeepAliveTimeout 300\n",
+                 keys);
+    bytes_put(&conf, "", 1);
+    core_start((const char *)conf.ptr, NULL);
+}
+
+static struct client *asking(const char *query, uint64_t start_at)
+{
+    struct client *c = client_new(FRONT_PORT);
+
+    c->start_at = start_at;
+    client_ask(c, &(struct ask){.query = query});
+    return c;
+}
+
+static uint32_t id_of(const struct client *c)
+{
+    return c->reader.responses[0].id;
+}
+
+static void check_field(const struct client *c, unsigned field, const char *should)
+{
+    struct text is = core_line_field(core_line(id_of(c)), field);
+
+    if (!text_eq(is, text_of(should)))
+        sim_violation("field %u is '%.*s' and not '%s'", field, TEXT_ARG(is), should);
+}
+
+static void check_served(struct client *c)
+{
+    CHECK_INT(client_response(c, 0)->status, 200);
+    CHECK(client_response(c, 0)->complete);
+    check_field(c, LINE_END, "--");
+}
+
+static void check_failed(struct client *c, unsigned status, const char *end, const char *word)
+{
+    CHECK_INT(client_response(c, 0)->status, status);
+    check_field(c, LINE_END, end);
+    check_field(c, LINE_WORD, word);
+}
+
+/* No request was processed twice. */
+static void check_once(const struct origin *origin)
+{
+    for (unsigned i = 0; i < origin->request_count; i++)
+        CHECK(origin->requests[i].tries - origin->requests[i].refused <= 1);
+}
+
+/* ---- settings ---- */
+
+/* MAX_CONCURRENT_STREAMS falls to 0 while streams run, and rises again: what waits, waits, and is served. */
+static void streams_in_flight(void **state)
+{
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 2});
+    struct client *clients[12];
+
+    (void)state;
+    sim_describe("limits that change in flight");
+    origin->max_streams = 100;
+    for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
+        clients[i] = asking("n=10&d=300", i * 100);
+    start("");
+    sim_run(NULL, NULL, 250);
+    origin_setting(origin, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0);
+    sim_run(NULL, NULL, 1250);
+    CHECK(origin->request_count <= 4);
+    origin_setting(origin, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1);
+    sim_run(NULL, NULL, 400);
+    CHECK(origin->request_count <= 6);
+    origin_setting(origin, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 50);
+    core_run(60000);
+    core_settle();
+    for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
+        check_served(clients[i]);
+    CHECK_INT(origin->conn_count, 1);
+    check_once(origin);
+    core_end();
+}
+
+/* A backend that never allows a stream: its queue's time ends. */
+static void no_streams(void **state)
+{
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1});
+    struct client *first = asking("n=10", 0);
+    struct client *second;
+
+    (void)state;
+    sim_describe("no streams");
+    start("acquire=500");
+    sim_run(NULL, NULL, 50);
+    origin_setting(origin, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0);
+    second = asking("n=10", 100);
+    core_run(10000);
+    core_settle();
+    check_served(first);
+    check_failed(second, 503, "TQ", "queue-timeout");
+    CHECK(second->ended_at >= 600 && second->ended_at < 700);
+    core_end();
+}
+
+/* INITIAL_WINDOW_SIZE shrinks below what was sent already: the window is negative, and the body waits. */
+static void negative_window(void **state)
+{
+    (void)state;
+    for (uint32_t to = 0; to < 2; to++) {
+        struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 5});
+        struct client *upload = client_new(FRONT_PORT);
+        struct client *first = asking("n=10", 0);
+        struct client *other = asking("n=10", 300);
+
+        sim_describe("window shrunk to %u", to);
+        origin->window = 20000;
+        upload->start_at = 50;
+        client_ask(upload, &(struct ask){.query = "u=100&n=5", .framing = ASK_LENGTH, .body = 100000});
+        start("");
+        sim_run(NULL, NULL, 150);
+        origin_setting(origin, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, to);
+        sim_run(NULL, NULL, 3000);
+        check_served(first);
+        check_served(other);
+        CHECK(origin_request(origin, id_of(upload))->body < 60000);
+        CHECK(!client_response(upload, 0)->complete);
+        origin_setting(origin, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 65535);
+        core_run(60000);
+        core_settle();
+        check_served(upload);
+        CHECK_INT(origin_request(origin, id_of(upload))->body, 100000);
+        check_once(origin);
+        core_end();
+    }
+}
+
+/* No dynamic table, and back. */
+static void no_header_table(void **state)
+{
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 2});
+    struct client *clients[10];
+
+    (void)state;
+    sim_describe("no header table");
+    for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
+        clients[i] = asking("n=10", i * 50);
+    start("");
+    sim_run(NULL, NULL, 120);
+    origin_setting(origin, NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 0);
+    sim_run(NULL, NULL, 180);
+    origin_setting(origin, NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 65536);
+    core_run(60000);
+    core_settle();
+    for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
+        check_served(clients[i]);
+    CHECK_INT(origin->conn_count, 1);
+    core_end();
+}
+
+/* A head that is larger than the backend takes is not sent: the client is told so. */
+static void header_list(void **state)
+{
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 2});
+    struct client *first = asking("n=10", 0);
+    struct client *small = asking("n=10", 200);
+    struct client *large = client_new(FRONT_PORT);
+    char fields[1100];
+
+    (void)state;
+    sim_describe("header list");
+    start("");
+    memset(fields, 'a', sizeof(fields));
+    memcpy(fields, "X-Large: ", 9);
+    memcpy(fields + 1000, "\r\n", 3);
+    large->start_at = 200;
+    client_ask(large, &(struct ask){.query = "n=10", .fields = fields});
+    sim_run(NULL, NULL, 100);
+    origin_setting(origin, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 1000);
+    core_run(10000);
+    core_settle();
+    check_served(first);
+    check_served(small);
+    check_failed(large, 431, "BQ", "head-above-backend");
+    CHECK(origin_request(origin, id_of(large)) == NULL);
+    core_end();
+}
+
+/* ---- ENHANCE_YOUR_CALM ---- */
+
+/* As RST_STREAM: that request fails, and nothing new begins for a while. */
+static void calm_stream(void **state)
+{
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 2});
+    struct client *scolded = asking("R=1&e=11", 0);
+    struct client *waits = asking("n=10", 100);
+    struct client *later = asking("n=10", 2000);
+
+    (void)state;
+    sim_describe("calm, a stream");
+    start("");
+    core_run(20000);
+    core_settle();
+    check_failed(scolded, 503, "BW", "backend-calm");
+    check_field(scolded, LINE_RETRY, "-");
+    CHECK_INT(origin_request(origin, id_of(scolded))->tries, 1);
+    check_served(waits);
+    CHECK(waits->ended_at >= CONFIG_RETRY_BACKOFF_MS);
+    CHECK(waits->ended_at <= CONFIG_RETRY_BACKOFF_MS + 100);
+    check_served(later);
+    CHECK(later->ended_at < 2050);
+    CHECK_INT(origin->conn_count, 1);
+    core_end();
+}
+
+/* As GOAWAY, again and again: no new connection before a pause that grows, and who can be served is. */
+static void calm_connection(void **state)
+{
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 2});
+    struct client *clients[60];
+    unsigned conns;
+
+    (void)state;
+    sim_describe("calm, the connection");
+    for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
+        clients[i] = asking("n=10", i * 50);
+    start("acquire=60s");
+    for (unsigned i = 0; i < 30; i++) {
+        sim_run(NULL, NULL, 100);
+        origin_goaway_with(origin, -1, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+    conns = origin->conn_count;
+    core_run(120000);
+    core_settle();
+    CHECK(conns >= 2 && conns <= 6); /* 0, 250, 500, 1000, 2000 ms apart */
+    for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
+        check_served(clients[i]);
+    check_once(origin);
+    core_end();
+}
+
+/* ---- GOAWAY ---- */
+
+/* Each form of GOAWAY while requests come: nobody notices who could be served, nothing is processed twice. */
+static void goaways(void **state)
+{
+    static const struct {
+        int32_t last; /* of the first, and of the second frame */
+        uint32_t code;
+        bool two_steps;
+        bool rude; /* it closes on requests that were on their way: what became of them is not known */
+        const char *query;
+    } cases[] = {
+        {INT32_MAX, NGHTTP2_NO_ERROR, true, false, "n=100&d=40"},
+        {-1, NGHTTP2_NO_ERROR, false, false, "n=100&d=40"},
+        {-1, NGHTTP2_INTERNAL_ERROR, false, false, "n=100&d=40"},
+        {-1, NGHTTP2_NO_ERROR, false, false, "n=5000&p=1000&q=20"},
+        {INT32_MAX, NGHTTP2_NO_ERROR, false, true, "n=100&d=40"},
+        {-1, NGHTTP2_ENHANCE_YOUR_CALM, false, false, "n=100&d=40"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct origin *origin = core_world(&(struct sim_options){.seed = i + 1, .latency_ms = 10});
+        struct client *clients[40];
+
+        sim_describe("GOAWAY %zu", i);
+        for (unsigned n = 0; n < ARRAY_SIZE(clients); n++)
+            clients[n] = asking(cases[i].query, n * 10);
+        start("retries=5");
+        for (unsigned n = 0; n < 3; n++) {
+            sim_run(NULL, NULL, 95);
+            origin_goaway_with(origin, cases[i].last, cases[i].code);
+            if (!cases[i].two_steps)
+                continue;
+            sim_run(NULL, NULL, 30);
+            origin_goaway_with(origin, -1, cases[i].code);
+        }
+        core_run(60000);
+        core_settle();
+        for (unsigned n = 0; n < ARRAY_SIZE(clients); n++) {
+            if (cases[i].rude && client_response(clients[n], 0)->status == 502)
+                check_failed(clients[n], 502, "BW", "backend-closed");
+            else
+                check_served(clients[n]);
+        }
+        CHECK(origin->conn_count >= 2);
+        check_once(origin);
+        core_end();
+    }
+}
+
+/* ---- answers ---- */
+
+/* responsetimeout= counts to the head only, from the request's end; requesttimeout= to the end of all. */
+static void times(void **state)
+{
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 2});
+    struct client *late = asking("n=10&d=3000", 0);
+    struct client *interims = asking("n=10&d=2000&i=3", 0);
+    struct client *body = asking("n=3000&p=100&q=100", 0);
+    struct client *endless = asking("n=100000&p=100&q=100", 0);
+    struct client *upload = client_new(FRONT_PORT);
+
+    (void)state;
+    sim_describe("times");
+    upload->piece = 1000;
+    upload->pause_ms = 300;
+    client_ask(upload, &(struct ask){.query = "n=10&d=500", .framing = ASK_LENGTH, .body = 8000});
+    start("responsetimeout=1 requesttimeout=6");
+    core_run(20000);
+    core_settle();
+    check_failed(late, 504, "TW", "response-timeout");
+    CHECK(late->ended_at >= 1000 && late->ended_at < 1100);
+    check_field(late, LINE_RETRY, "-");
+    check_failed(interims, 504, "TW", "response-timeout");
+    check_served(body);
+    check_served(upload);
+    CHECK(!client_response(endless, 0)->complete);
+    check_field(endless, LINE_END, "TD");
+    check_field(endless, LINE_WORD, "whole-timeout");
+    CHECK(endless->ended_at >= 6000 && endless->ended_at < 6100);
+    check_once(origin);
+    core_end();
+}
+
+/* Waiting counts for the whole. */
+static void whole_in_queue(void **state)
+{
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1});
+    struct client *first = asking("z=1", 0);
+    struct client *second = asking("n=10", 100);
+
+    (void)state;
+    sim_describe("the whole in the queue");
+    origin->max_streams = 1;
+    start("requesttimeout=1 acquire=10s");
+    core_run(20000);
+    core_settle();
+    check_failed(first, 504, "TW", "whole-timeout");
+    check_served(second); /* its stream came free in time */
+    core_end();
+}
+
+/* Interim responses without end, each of them a sign of life. */
+static void endless_interims(void **state)
+{
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1});
+    struct client *hinted = asking("n=10&i=20", 0);
+    struct client *flooded = asking("n=10&i=5000", 0);
+    struct client *other = asking("n=10&d=100", 0);
+
+    (void)state;
+    sim_describe("endless interims");
+    start("");
+    core_run(20000);
+    core_settle();
+    check_served(hinted);
+    check_failed(flooded, 502, "BW", "backend-interim-many");
+    check_served(other);
+    CHECK_INT(origin->conn_count, 1);
+    CHECK_INT(origin_request(origin, id_of(flooded))->tries, 1);
+    core_end();
+}
+
+/* A header block that does not end holds up its connection: when its stream's time is over, new requests take another
+   connection. */
+static void endless_head(void **state)
+{
+    static const uint8_t begun[] = {0, 0, 1, NGHTTP2_HEADERS, 0, 0, 0, 0, 1, 0x88};
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 2});
+    struct client *stuck = asking("z=1", 0);
+    struct client *later = asking("n=10", 4000);
+
+    (void)state;
+    sim_describe("endless head");
+    start("timeout=2");
+    sim_run(NULL, NULL, 100);
+    origin_raw(origin, begun, sizeof(begun));
+    core_run(20000);
+    core_settle();
+    check_failed(stuck, 504, "TW", "backend-timeout");
+    check_served(later);
+    CHECK_INT(origin->conn_count, 2);
+    check_once(origin);
+    core_end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(streams_in_flight), cmocka_unit_test(no_streams),       cmocka_unit_test(negative_window),
+        cmocka_unit_test(no_header_table),   cmocka_unit_test(header_list),      cmocka_unit_test(calm_stream),
+        cmocka_unit_test(calm_connection),   cmocka_unit_test(goaways),          cmocka_unit_test(times),
+        cmocka_unit_test(whole_in_queue),    cmocka_unit_test(endless_interims), cmocka_unit_test(endless_head),
+    };
+
+    return CORE_RUN(tests);
+}

@@ -79,6 +79,7 @@ port-$(CONFIG_PORT_POSIX) += $(wildcard port/posix/*.c)
 src-$(CONFIG_EPOLL)       += port/posix/watch_epoll.c
 src-$(if $(CONFIG_EPOLL),,y) += port/posix/watch.c
 src-$(CONFIG_UNIX_SOCKETS) += port/posix/unix.c
+src-$(CONFIG_PROXY_PROTOCOL) += src/side/proxy_front.c src/net/proxy_protocol.c
 src-$(CONFIG_H2_FRONT)    += $(wildcard src/side/h2_front*.c)
 src-$(CONFIG_WEBSOCKET)   += src/proxy/websocket.c src/base/sha1.c
 src-$(CONFIG_BALANCER)    += src/proxy/balancer.c src/proxy/balanced.c src/proxy/sticky.c src/proxy/health.c \

@@ -115,6 +115,9 @@ enum port_result port_connect_result(port_handle handle);
 /* Reads at most cap (> 0) bytes. PORT_OK: *n > 0 of them are in buf. Other answers leave *n = 0. */
 enum port_result port_read(port_handle handle, void *buf, size_t cap, size_t *n);
 
+/* The same, but the bytes stay: the next read gives them again. */
+enum port_result port_peek(port_handle handle, void *buf, size_t cap, size_t *n);
+
 /* Writes count (1..PORT_IOV_MAX) segments in order. PORT_OK: *n > 0 bytes were taken, perhaps not all.
    PORT_AGAIN: none was. PORT_ERROR: the socket is dead. Never answers PORT_END. */
 enum port_result port_writev(port_handle handle, const struct port_iov *iov, unsigned count, size_t *n);

@@ -219,13 +219,13 @@ enum port_result port_connect_result(port_handle handle)
     return errno == ENOTCONN ? PORT_AGAIN : posix_fail(errno);
 }
 
-enum port_result port_read(port_handle handle, void *buf, size_t cap, size_t *n)
+static enum port_result receive(port_handle handle, void *buf, size_t cap, int flags, size_t *n)
 {
     ssize_t got;
 
     *n = 0;
     do
-        got = recv(handle, buf, cap, 0);
+        got = recv(handle, buf, cap, flags);
     while (got < 0 && errno == EINTR);
     if (got > 0) {
         *n = (size_t)got;
@@ -234,6 +234,16 @@ enum port_result port_read(port_handle handle, void *buf, size_t cap, size_t *n)
     if (got == 0)
         return PORT_END;
     return errno == EAGAIN || errno == EWOULDBLOCK ? PORT_AGAIN : posix_fail(errno);
+}
+
+enum port_result port_read(port_handle handle, void *buf, size_t cap, size_t *n)
+{
+    return receive(handle, buf, cap, 0, n);
+}
+
+enum port_result port_peek(port_handle handle, void *buf, size_t cap, size_t *n)
+{
+    return receive(handle, buf, cap, MSG_PEEK, n);
 }
 
 /* sendmsg of at most PORT_IOV_MAX segments, without SIGPIPE. */

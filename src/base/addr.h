@@ -19,6 +19,17 @@ void addr_put(struct textbuf *b, const struct port_addr *addr, bool brackets);
 /* The same as fields show it (X-Forwarded-For; RFC 7239 6): what is no IP address is "unknown". */
 void addr_put_node(struct textbuf *b, const struct port_addr *addr, bool brackets);
 
+/* A network: the addresses whose first `bits` bits are those of addr. */
+struct addr_net {
+    struct port_addr addr; /* the other bits are 0 */
+    uint8_t bits;
+};
+
+/* Parses "ADDRESS" or "ADDRESS/BITS". False when it is neither. */
+bool addr_net_parse(struct text t, struct addr_net *net) MUST_USE;
+/* Whether an address (its port does not count) is in the network. */
+bool addr_net_has(const struct addr_net *net, const struct port_addr *addr);
+
 bool addr_eq(const struct port_addr *a, const struct port_addr *b);
 
 #endif

@@ -55,6 +55,11 @@ enum port_result conn_read(struct conn *conn, void *buf, size_t cap, size_t *n)
     return port_read(conn->handle, buf, cap, n);
 }
 
+enum port_result conn_peek(struct conn *conn, void *buf, size_t cap, size_t *n)
+{
+    return port_peek(conn->handle, buf, cap, n);
+}
+
 enum port_result conn_write(struct conn *conn, const struct gather *gather, size_t *n)
 {
     *n = 0;

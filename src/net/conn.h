@@ -30,6 +30,9 @@ void conn_interest(struct conn *conn, unsigned interest);
 enum port_result conn_read(struct conn *conn, void *buf, size_t cap, size_t *n);
 enum port_result conn_write(struct conn *conn, const struct gather *gather, size_t *n);
 
+/* As port_peek: conn_read gives the bytes again. For what comes before TLS. */
+enum port_result conn_peek(struct conn *conn, void *buf, size_t cap, size_t *n);
+
 /* Ends the sending side. */
 void conn_shutdown(struct conn *conn);
 

@@ -8,10 +8,19 @@
 
 struct listener;
 
+/* Whether connections begin with a PROXY protocol header. */
+enum listener_proxy {
+    LISTENER_PROXY_DEFAULT, /* as RemoteIPProxyProtocol says; only while the configuration is read */
+    LISTENER_PROXY_OFF,
+    LISTENER_PROXY_ON,
+    LISTENER_PROXY_OPTIONAL,
+};
+
 /* A Listen line; it lives as long as its listener. */
 struct listener_settings {
     struct port_addr addr;
     uint16_t mode; /* of a unix socket's file */
+    uint8_t proxy; /* enum listener_proxy */
     bool optional; /* the IPv6 half of "Listen PORT": a box without IPv6 goes on without it */
 };
 

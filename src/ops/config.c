@@ -269,6 +269,7 @@ static void begin(struct config *config, const char *name, config_report *report
     conf.reader.user = user;
     conf.reader.place = (struct conf_place){name, 0};
     conf.reader.keepalive = true;
+    conf.reader.proxy_mode = LISTENER_PROXY_OFF;
 }
 
 bool config_read(struct config *config, const char *path, config_report *report, void *user)

@@ -10,10 +10,12 @@
 #include "proxy/balancer.h"
 #include "proxy/site.h"
 #include "side/front.h"
+#include "side/proxy_front.h"
 
 struct config {
     struct site site;
     struct front_settings front;
+    struct proxy_front_settings proxy;
     struct listener_settings listen[CONFIG_LISTENERS];
     uint16_t listen_count;
     struct backend backends[CONFIG_BACKENDS]; /* settings filled; backend_init makes them run */

@@ -111,6 +111,7 @@ void conf_check(struct conf_reader *reader)
         conf_error(reader, CONF_NO_WORD, "expected one ProxyPass to a backend at least");
     warn_connections(reader);
     warn_hidden(reader);
+    conf_settle_proxy(reader);
     /* Looking up may take long, so only for a configuration that is good otherwise. */
     if (reader->errors == 0)
         resolve(reader);

@@ -152,7 +152,7 @@ static CONF_APPLY(apply_log_level)
                                           .max = (most), .capacity = (option)
 
 static const struct conf_directive directives[] = {
-    {NAME("Listen", "[ADDRESS:]PORT [http], or unix:/PATH [http] [mode=MODE]"), WORDS(1, 3),
+    {NAME("Listen", "[ADDRESS:]PORT or unix:/PATH, [http] [proxy=On|Off|Optional] [mode=MODE]"), WORDS(1, 4),
      .apply = conf_apply_listen},
     {NAME("ServerName", "HOST[:PORT]"), WORDS(1, 1), .apply = apply_server_name},
     {NAME("ProxyPass", "PATH URL [KEY=VALUE ...], or PATH !"), WORDS(2, CONF_WORDS), .apply = conf_apply_proxy_pass},
@@ -179,6 +179,10 @@ static const struct conf_directive directives[] = {
     {NAME("CustomLog", "FILE, or - for standard output"), WORDS(1, 2), .apply = apply_custom_log},
     {NAME("LogLevel", "emerg, alert, crit, error, warn, notice, info, debug or trace1 to trace8"), WORDS(1, 1),
      .apply = apply_log_level},
+    {NAME("RemoteIPProxyProtocol", "On, Off or Optional"), WORDS(1, 1), .apply = conf_apply_proxy_protocol},
+    {NAME("RemoteIPTrustedProxy", "ADDRESS[/BITS] ..."), WORDS(1, CONF_WORDS), .apply = conf_apply_trusted_proxy},
+    {NAME("RemoteIPProxyProtocolExceptions", "ADDRESS[/BITS] ..."), WORDS(1, CONF_WORDS),
+     .apply = conf_apply_proxy_exceptions},
     {NAME("Include", "FILE"), WORDS(1, 1), .apply = conf_apply_include},
 };
 

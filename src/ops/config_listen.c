@@ -117,7 +117,9 @@ static bool parse_option(struct conf_reader *reader, struct text word, bool firs
     }
     if (is_unix && text_starts_nocase(word, TEXT("mode=")))
         return parse_mode(reader, word, text_skip(word, 5), &settings->mode);
-    conf_error(reader, word, "expected the protocol http, %s", is_unix ? "mode=, or nothing" : "or nothing");
+    if (text_starts_nocase(word, TEXT("proxy=")))
+        return conf_proxy_mode(reader, word, text_skip(word, 6), &settings->proxy);
+    conf_error(reader, word, "expected the protocol http, proxy=, %s", is_unix ? "mode=, or nothing" : "or nothing");
     return false;
 }
 

@@ -30,6 +30,7 @@ struct conf_reader {
 
     /* What is settled when all lines are read. */
     bool keepalive;
+    uint8_t proxy_mode;        /* enum listener_proxy: RemoteIPProxyProtocol */
     uint32_t proxy_timeout_ms; /* 0: not given */
     struct conf_place limits;  /* the last LimitRequestLine or LimitRequestFieldSize */
     struct conf_place listens[CONFIG_LISTENERS];
@@ -106,6 +107,11 @@ bool conf_unix(struct conf_reader *reader, struct text word, struct text path, s
 struct backend *conf_take_backend(struct conf_reader *reader, const struct text *words, unsigned count,
                                   const char *more, struct text *path);
 
+/* config_remote_ip.c: On, Off or Optional, the value of a word, as enum listener_proxy. */
+bool conf_proxy_mode(struct conf_reader *reader, struct text word, struct text value, uint8_t *mode);
+/* At the end: listeners that do not say it themselves. */
+void conf_settle_proxy(struct conf_reader *reader);
+
 /* ---- directives of their own files ---- */
 
 #define CONF_APPLY(name)                                                                                               \
@@ -117,7 +123,10 @@ CONF_APPLY(conf_apply_proxy_pass);   /* config_proxy.c */
 CONF_APPLY(conf_apply_reverse);      /* config_reverse.c */
 CONF_APPLY(conf_apply_cookie_path);
 CONF_APPLY(conf_apply_cookie_domain);
-CONF_APPLY(conf_apply_include); /* config.c */
+CONF_APPLY(conf_apply_include);        /* config.c */
+CONF_APPLY(conf_apply_proxy_protocol); /* config_remote_ip.c */
+CONF_APPLY(conf_apply_trusted_proxy);
+CONF_APPLY(conf_apply_proxy_exceptions);
 
 /* config_check.c: settles what depends on several lines, checks it, and resolves host names. */
 void conf_check(struct conf_reader *reader);

@@ -74,7 +74,7 @@ static bool open_listeners(config_report *report, void *user)
         char name[PORT_PATH_MAX + 8];
         struct textbuf b;
 
-        if (listener_open(listen, &h1_front_listener))
+        if (listener_open(listen, listen->proxy >= LISTENER_PROXY_ON ? &proxy_front_listener : &h1_front_listener))
             continue;
         if (listen->optional && port_error() != PORT_FAULT_IN_USE)
             continue; /* a port without an address stands for both families; this box has one of them */
@@ -114,6 +114,7 @@ bool server_start(const char *path, struct text content, config_report *report, 
     exchange_use_site(&config.site);
     exchange_set_draining(false);
     h1_front_init(&config.front);
+    proxy_front_init(&config.proxy, config.front.head.initial_ms);
     for (unsigned i = 0; i < config.backend_count; i++)
         backend_init(&config.backends[i], &h2_back_ops);
     health_start(config.balancers, config.balancer_count);
@@ -132,6 +133,7 @@ void server_drain(void)
     state = SERVER_DRAINING;
     log_notice("server", "draining: %u requests in progress", exchange_count());
     listener_close_all();
+    proxy_front_close();
     h1_front_drain();
     h2_front_drain();
     health_quiet();
@@ -208,6 +210,7 @@ bool server_stop(void)
 
     exchange_set_draining(true);
     listener_close_all();
+    proxy_front_close();
     h1_front_stop();
     h2_front_stop();
     health_stop();
@@ -218,6 +221,7 @@ bool server_stop(void)
     timer_class_remove(&drain_class);
     for (unsigned i = 0; i < config.backend_count; i++)
         backend_exit(&config.backends[i]);
+    proxy_front_exit();
     h1_front_exit();
     h2_front_exit();
     exchange_exit();

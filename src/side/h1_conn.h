@@ -48,7 +48,7 @@ struct h1_conn {
     struct timer read_timer;  /* keep-alive, head, body, linger */
     struct timer write_timer; /* the client takes no bytes */
     struct exchange *ex;
-    const struct port_addr *local;
+    struct port_addr local; /* where the client connected to */
     struct port_addr peer;
     uint32_t requests;   /* on this connection, this one included */
     uint32_t read_start; /* when the head or body began to be waited for */

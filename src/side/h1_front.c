@@ -15,6 +15,7 @@ POOL(client, struct h1_conn, CONFIG_CLIENTS);
 static struct list clients = LIST_INIT(clients);
 static const struct front_settings *settings;
 static bool draining;
+static uint32_t reserved; /* places for connections that still owe their PROXY header */
 
 static struct timer_class keepalive_class;
 static struct timer_class head_class;
@@ -245,20 +246,32 @@ const struct side_ops h1_front_ops = {op_news, op_news, op_space, op_abort};
 
 static bool room(void)
 {
-    return client_pool.used < client_pool.count;
+    return client_pool.used + reserved < client_pool.count;
 }
 
-static void accept_client(const struct listener_settings *listen, port_handle handle, const struct port_addr *peer)
+void h1_front_reserve(void)
+{
+    reserved++;
+}
+
+void h1_front_unreserve(void)
+{
+    reserved--;
+}
+
+void h1_front_accept(const struct listener_settings *listen, port_handle handle, const struct port_addr *peer,
+                     const struct port_addr *local)
 {
     struct h1_conn *c = pool_take(&client_pool);
 
+    (void)listen;
     if (!c) { /* room() said otherwise */
         port_close(handle, true);
         return;
     }
     memset(c, 0, sizeof(*c));
     c->peer = *peer;
-    c->local = &listen->addr;
+    c->local = *local;
     task_init(&c->task, TASK_FRONT, on_run);
     task_init(&c->reclaim, TASK_FRONT, on_reclaim);
     timer_init(&c->read_timer, on_read_timer);
@@ -267,6 +280,11 @@ static void accept_client(const struct listener_settings *listen, port_handle ha
     conn_open(&c->conn, handle, on_ready);
     h1_conn_await_request(c);
     h1_conn_update(c);
+}
+
+static void accept_client(const struct listener_settings *listen, port_handle handle, const struct port_addr *peer)
+{
+    h1_front_accept(listen, handle, peer, &listen->addr);
 }
 
 const struct listener_ops h1_front_listener = {room, accept_client};

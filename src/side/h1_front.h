@@ -9,6 +9,14 @@
 /* What listener_open is given. */
 extern const struct listener_ops h1_front_listener;
 
+/* Takes an accepted connection: `peer` is its client, `local` where that connected to. listener_ops.room was true, or a
+   place is reserved. */
+void h1_front_accept(const struct listener_settings *listen, port_handle handle, const struct port_addr *peer,
+                     const struct port_addr *local);
+/* Keeps a place for a connection that will come, and gives it back. */
+void h1_front_reserve(void);
+void h1_front_unreserve(void);
+
 /* Prepares timers. `settings` must live as long as the front. */
 void h1_front_init(const struct front_settings *settings);
 /* Takes the timers out of service; no client may be left. */

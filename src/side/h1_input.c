@@ -188,7 +188,7 @@ static void hand_over(struct h1_conn *c, const uint8_t *bytes, size_t n)
 {
     port_handle handle = h1_conn_hand_over(c);
 
-    h2_front_take_over(c, handle, &c->peer, c->local, bytes, n);
+    h2_front_take_over(c, handle, &c->peer, &c->local, bytes, n);
 }
 
 /* The first bytes came one by one, so an exchange was opened for them. */
@@ -245,7 +245,7 @@ static void take_first(struct h1_conn *c, const uint8_t *buf, size_t n)
         hand_over(c, buf, n);
         return;
     }
-    c->ex = exchange_open(&h1_front_ops, c, &c->peer, c->local);
+    c->ex = exchange_open(&h1_front_ops, c, &c->peer, &c->local);
     if (!c->ex) {
         answer_no_room(c);
         return;

@@ -175,6 +175,21 @@ enum port_result link_read(struct link *link, enum end end, void *buf, size_t ca
     return flow->used == 0 && flow->fin_at <= sim_now() ? PORT_END : PORT_AGAIN;
 }
 
+enum port_result link_peek(struct link *link, enum end end, void *buf, size_t cap, size_t *n)
+{
+    struct flow *flow = &link->flows[1 - end];
+
+    *n = 0;
+    flow_update(flow);
+    if (is_reset(link, end))
+        return PORT_ERROR;
+    for (uint8_t *to = buf; *n < cap && *n < flow->arrived; ++*n)
+        to[*n] = flow->ring[(flow->from + *n) % flow->cap];
+    if (*n > 0)
+        return PORT_OK;
+    return flow->used == 0 && flow->fin_at <= sim_now() ? PORT_END : PORT_AGAIN;
+}
+
 void link_shutdown(struct link *link, enum end end)
 {
     struct flow *flow = &link->flows[end];

@@ -18,6 +18,9 @@ size_t link_write(struct link *link, enum end end, const void *bytes, size_t len
 /* PORT_OK, PORT_AGAIN, PORT_END, or PORT_ERROR for a reset. */
 enum port_result link_read(struct link *link, enum end end, void *buf, size_t cap, size_t *n);
 
+/* The same, but the bytes stay. */
+enum port_result link_peek(struct link *link, enum end end, void *buf, size_t cap, size_t *n);
+
 /* Ends what `end` sends. */
 void link_shutdown(struct link *link, enum end end);
 

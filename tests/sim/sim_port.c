@@ -293,6 +293,20 @@ enum port_result port_read(port_handle handle, void *buf, size_t cap, size_t *n)
     return result == PORT_ERROR ? fail(PORT_FAULT_RESET) : result;
 }
 
+enum port_result port_peek(port_handle handle, void *buf, size_t cap, size_t *n)
+{
+    struct slot *slot = link_slot_of(handle, "peek");
+    enum port_result result;
+
+    *n = 0;
+    if (cap == 0)
+        sim_abort("a peek into nothing");
+    result = io_begin(slot, &cap);
+    if (result == PORT_OK)
+        result = link_peek(slot->link, CORE, buf, cap, n);
+    return result == PORT_ERROR ? fail(PORT_FAULT_RESET) : result;
+}
+
 enum port_result port_writev(port_handle handle, const struct port_iov *iov, unsigned count, size_t *n)
 {
     struct slot *slot = link_slot_of(handle, "write");

@@ -106,10 +106,11 @@ class Stream:
 
 class Client:
     """One connection. Its settings are sent at once unless start=False; those of the proxy are acknowledged unless
-    ack=False; window is given back for every byte unless give=False."""
+    ack=False; window is given back for every byte unless give=False; `before` is sent before the
+    preface."""
 
     def __init__(self, port, told=(), start=True, ack=True, give=True, host="127.0.0.1", receive_buffer=None,
-                 deadline=DEADLINE):
+                 deadline=DEADLINE, before=b""):
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -138,7 +139,7 @@ class Client:
         self.stream_windows = {}  # what we may still send
         self.block = None  # (stream, flags, bytes) of a header block that is not complete
         if start:
-            self.send(PREFACE + settings(*told))
+            self.send(before + PREFACE + settings(*told))
 
     def __enter__(self):
         return self

@@ -267,6 +267,12 @@ enum port_result port_read(port_handle handle, void *buf, size_t cap, size_t *n)
     stub_die("port_read: no sockets here");
 }
 
+enum port_result port_peek(port_handle handle, void *buf, size_t cap, size_t *n)
+{
+    (void)handle, (void)buf, (void)cap, (void)n;
+    stub_die("port_peek: no sockets here");
+}
+
 enum port_result port_writev(port_handle handle, const struct port_iov *iov, unsigned count, size_t *n)
 {
     (void)handle, (void)iov, (void)count, (void)n;

@@ -148,13 +148,64 @@ static void test_eq(void **state)
     assert_false(addr_eq(&a, &b));
 }
 
+static void test_net(void **state)
+{
+    static const struct {
+        const char *net, *in, *out;
+    } nets[] = {
+        {"192.0.2.7", "192.0.2.7", "192.0.2.6"},
+        {"192.0.2.7/32", "192.0.2.7", "192.0.2.6"},
+        {"10.0.0.0/8", "10.255.0.1", "11.0.0.0"},
+        {"10.1.2.3/8", "10.255.0.1", "9.255.255.255"},
+        {"192.0.2.64/26", "192.0.2.127", "192.0.2.128"},
+        {"0.0.0.0/0", "255.0.0.1", "::1"},
+        {"2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::1"},
+        {"::1", "::1", "::2"},
+        {"::/0", "ff::1", "1.2.3.4"},
+        {"128.0.0.0/1", "200.1.1.1", "127.0.0.1"},
+    };
+    static const char *const wrong[] = {"",         "/8",          "10.0.0.0/",    "10.0.0.0/33", "::/129",
+                                        "10.0.0/8", "10.0.0.0/-1", "10.0.0.0/8/8", "10.0.0.0 /8", "name/8"};
+    struct addr_net net;
+    struct port_addr addr;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(nets); i++) {
+        assert_true(addr_net_parse(text_of(nets[i].net), &net));
+        assert_true(addr_parse(text_of(nets[i].in), &addr));
+        addr.port = 80;
+        assert_true(addr_net_has(&net, &addr));
+        assert_true(addr_parse(text_of(nets[i].out), &addr));
+        assert_false(addr_net_has(&net, &addr));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+        assert_false(addr_net_parse(text_of(wrong[i]), &net));
+}
+
+static void test_unix(void **state)
+{
+    char storage[64];
+    struct port_addr a = {.path = "/run/a"}, b = {.path = "/run/a"}, nameless = {.path = NULL};
+    struct textbuf text;
+
+    (void)state;
+    a.family = b.family = nameless.family = PORT_UNIX;
+    assert_true(addr_eq(&a, &b));
+    b.path = "/run/b";
+    assert_false(addr_eq(&a, &b));
+    assert_false(addr_eq(&a, &nameless));
+    textbuf_init(&text, storage, sizeof(storage));
+    addr_put(&text, &a, true);
+    addr_put_node(&text, &a, true);
+    addr_put(&text, &nameless, false);
+    assert_string_equal(textbuf_z(&text), "unix:/run/aunknownunix:");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_brackets),
-        cmocka_unit_test(test_eq),
+        cmocka_unit_test(test_cases), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_brackets),
+        cmocka_unit_test(test_eq),    cmocka_unit_test(test_net),        cmocka_unit_test(test_unix),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -266,8 +266,8 @@ static void test_listen_errors(void **state)
          "'127.0.0.1:8080': expected another address or port: that of c:1 takes this one, too\n"},
         {"Listen 8080", "'8080': expected another address or port: that of c:1 takes this one, too\n"},
         {"Listen 81 https", "'https': expected http: this build has no TLS\n"},
-        {"Listen 81 ftp", "'ftp': expected the protocol http, or nothing\n"},
-        {"Listen 81 http x", "'x': expected the protocol http, or nothing\n"},
+        {"Listen 81 ftp", "'ftp': expected the protocol http, proxy=, or nothing\n"},
+        {"Listen 81 http x", "'x': expected the protocol http, proxy=, or nothing\n"},
     };
 
     (void)state;
@@ -516,7 +516,8 @@ static void test_unix(void **state)
         "Listen unix:/b mode=1000\nListen unix:/b mode=\nListen unix:/b mode=9",
         "c:4: Listen: 'unix:/a': expected another address or port: that of c:3 takes this one, too\n"
         "c:5: Listen: 'unix:b'" EXPECTED_PATH "c:6: Listen: 'unix:'" EXPECTED_PATH
-        "c:7: Listen: 'unix:/a b'" EXPECTED_PATH "c:8: Listen: 'mode=0600': expected the protocol http, or nothing\n"
+        "c:7: Listen: 'unix:/a b'" EXPECTED_PATH
+        "c:8: Listen: 'mode=0600': expected the protocol http, proxy=, or nothing\n"
         "c:9: Listen: 'mode=1000': expected the permissions of the socket's file as an octal number to 0777\n"
         "c:10: Listen: 'mode=': expected the permissions of the socket's file as an octal number to 0777\n"
         "c:11: Listen: 'mode=9': expected the permissions of the socket's file as an octal number to 0777\n");
@@ -525,6 +526,31 @@ static void test_unix(void **state)
         "c:4: ProxyPass: '': expected h2c://HOST[:PORT][/PATH]\n"
         "c:5: ProxyPass: 'unix:a|h2c://b/'" EXPECTED_PATH
         "c:6: ProxyPass: 'http://b/': expected h2c://HOST[:PORT][/PATH]: backends are spoken to in HTTP/2 only\n");
+}
+
+static void test_remote_ip(void **state)
+{
+#define WARNING "c: everybody who connects may name any client in a PROXY header: RemoteIPTrustedProxy says who may\n"
+    (void)state;
+    good("RemoteIPProxyProtocol On\nListen 127.0.0.1:80\nListen 127.0.0.1:81 proxy=off\n"
+         "Listen unix:/a http proxy=OPTIONAL\nRemoteIPTrustedProxy 10.0.0.0/8 ::1\nRemoteIPTrustedProxy 192.0.2.1\n"
+         "RemoteIPProxyProtocolExceptions 10.0.0.1\nProxyPass / h2c://127.0.0.1/\n");
+    assert_int_equal(config.listen[0].proxy, LISTENER_PROXY_ON);
+    assert_int_equal(config.listen[1].proxy, LISTENER_PROXY_OFF);
+    assert_int_equal(config.listen[2].proxy, LISTENER_PROXY_OPTIONAL);
+    assert_int_equal(config.proxy.trusted_count, 3);
+    assert_int_equal(config.proxy.trusted[0].bits, 8);
+    assert_int_equal(config.proxy.excepted_count, 1);
+    good("Listen 127.0.0.1:80\nProxyPass / h2c://127.0.0.1/\n");
+    assert_int_equal(config.listen[0].proxy, LISTENER_PROXY_OFF);
+    good("Listen unix:/a proxy=On\nProxyPass / h2c://127.0.0.1/\n");
+    assert_true(parse(GOOD "RemoteIPProxyProtocol On\n"));
+    assert_string_equal(messages, WARNING);
+    bad("RemoteIPProxyProtocol maybe\nListen 81 proxy=\nRemoteIPTrustedProxy balancer 10.0.0.0/40\n",
+        "c:3: RemoteIPProxyProtocol: 'maybe': expected On, Off or Optional\n"
+        "c:4: Listen: 'proxy=': expected On, Off or Optional\n"
+        "c:5: RemoteIPTrustedProxy: 'balancer': expected an address, or a network ADDRESS/BITS\n"
+        "c:5: RemoteIPTrustedProxy: '10.0.0.0/40': expected an address, or a network ADDRESS/BITS\n");
 }
 
 static void test_hidden(void **state)
@@ -949,14 +975,15 @@ static void test_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),   TEST(test_words),         TEST(test_word_errors),    TEST(test_nul),
-        TEST(test_unknown),    TEST(test_sections),      TEST(test_listen),         TEST(test_listen_errors),
-        TEST(test_capacities), TEST(test_max_sum),       TEST(test_proxy_pass),     TEST(test_proxy_pass_errors),
-        TEST(test_resolve),    TEST(test_unix),          TEST(test_unix),           TEST(test_hidden),
-        TEST(test_times),      TEST(test_timeouts),      TEST(test_keepalive),      TEST(test_read_timeout),
-        TEST(test_limits),     TEST(test_forwarding),    TEST(test_reverse),        TEST(test_logs),
-        TEST(test_read),       TEST(test_include),       TEST(test_include_errors), TEST(test_include_depth),
-        TEST(test_sizes),      TEST(test_text_capacity), TEST(test_text_end),       TEST(test_cut),
+        TEST(test_defaults),      TEST(test_words),    TEST(test_word_errors),   TEST(test_nul),
+        TEST(test_unknown),       TEST(test_sections), TEST(test_listen),        TEST(test_listen_errors),
+        TEST(test_capacities),    TEST(test_max_sum),  TEST(test_proxy_pass),    TEST(test_proxy_pass_errors),
+        TEST(test_resolve),       TEST(test_unix),     TEST(test_unix),          TEST(test_remote_ip),
+        TEST(test_hidden),        TEST(test_times),    TEST(test_timeouts),      TEST(test_keepalive),
+        TEST(test_read_timeout),  TEST(test_limits),   TEST(test_forwarding),    TEST(test_reverse),
+        TEST(test_logs),          TEST(test_read),     TEST(test_include),       TEST(test_include_errors),
+        TEST(test_include_depth), TEST(test_sizes),    TEST(test_text_capacity), TEST(test_text_end),
+        TEST(test_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

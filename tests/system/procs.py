@@ -130,11 +130,11 @@ def resident_kib(pid):
 
 
 class Nghttpd:
-    """nghttpd in clear on a free port, serving a directory."""
+    """nghttpd in clear on a free port, or a certain one, serving a directory."""
 
-    def __init__(self, directory, output, *options):
+    def __init__(self, directory, output, *options, port=None):
         for _ in range(5):
-            self.port = free_port()
+            self.port = port or free_port()
             argv = [program("nghttpd"), "--no-tls", "-a", "127.0.0.1", "-n1", "-d", str(directory)]
             self.process = Process([*argv, *options, str(self.port)], output)
             if self.process.wait_listening(self.port):

@@ -30,7 +30,7 @@ def kill(peer):
     peer.listener.shutdown(socket.SHUT_RDWR)
     with peer.changed:
         for connection in peer.connections:
-            connection.close(abort=True)
+            connection.close()
     peer.listener.close()
     peer.gate.set()
 

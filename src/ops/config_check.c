@@ -1,5 +1,6 @@
 /* The end of a configuration: what depends on several lines is settled and checked, and host names are looked up. */
 #include "ops/config_balancer.h"
+#include "proxy/backend_addrs.h"
 
 static void settle_times(struct conf_reader *reader)
 {
@@ -73,9 +74,14 @@ static unsigned usable(struct port_addr *addrs, unsigned count)
 
 static unsigned look_up(struct backend_settings *settings)
 {
+    unsigned count;
+
     if (!IS_ENABLED(CONFIG_RESOLVE))
         return 0;
-    return usable(settings->addrs, port_resolve(settings->host.ptr, settings->port, settings->addrs, BACKEND_ADDRS));
+    count = usable(settings->addrs,
+                   port_resolve(settings->host.ptr, settings->port, settings->addrs, CONFIG_BACKEND_ADDRS));
+    backend_addrs_order(settings->addrs, count);
+    return count;
 }
 
 static void resolve(struct conf_reader *reader)

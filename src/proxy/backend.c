@@ -2,6 +2,7 @@
 #include "proxy/backend.h"
 
 #include "base/log.h"
+#include "proxy/backend_addrs.h"
 #include "proxy/backend_calm.h"
 #include "proxy/backend_time.h"
 #include "proxy/exchange.h"
@@ -17,14 +18,13 @@ void backend_init(struct backend *backend, const struct backend_ops *ops)
     list_init(&backend->conns);
     backend_queue_init(&backend->queue);
     backend->conn_count = 0;
-    backend->next_addr = 0;
-    backend->failed_addrs = 0;
     backend->known_limit = UINT32_MAX;
     backend->backing_off = false;
     backend->retiring = false;
     timer_init(&backend->backoff, backend_on_backoff);
     timer_class_init(&backend->backoff_class, "backend-backoff", CONFIG_RETRY_BACKOFF_MS);
     backend_calm_init(backend);
+    backend_addrs_init(backend);
     backend->first_class = backend_time_take(s->first_ms);
     backend->whole_class = backend_time_take(s->whole_ms);
     backend->connect_class = backend_time_take(s->connect_ms);
@@ -44,6 +44,7 @@ void backend_exit(struct backend *backend)
     loop_unmark(&backend->pump);
     timer_class_remove(&backend->backoff_class);
     backend_calm_exit(backend);
+    backend_addrs_exit(backend);
     backend_time_give(backend->first_class);
     backend_time_give(backend->whole_class);
     backend_time_give(backend->connect_class);
@@ -186,50 +187,19 @@ static bool start_stream(struct backend_conn *conn, struct exchange *ex)
 }
 
 /* All that wait now; not those that come back meanwhile. */
-static void fail_queue(struct backend *backend, enum cause cause)
+void backend_fail_queue(struct backend *backend, enum cause cause)
 {
     for (uint32_t n = backend->queue.length; n > 0 && backend->queue.length > 0; n--)
         exchange_fail(exchange_of(backend_queue_first(&backend->queue)), cause);
 }
 
-/* No address could be reached: what waits fails, unless a connection still lives to serve it. */
-static void backend_unreachable(struct backend *backend, enum cause cause)
+void backend_unreachable(struct backend *backend, enum cause cause)
 {
     log_warn("backend", "%.*s: %s", TEXT_ARG(backend->settings.name), cause_info(cause)->word);
-    backend->failed_addrs = 0;
     backend->backing_off = true;
     timer_set(&backend->backoff, &backend->backoff_class, loop_now());
     if (!backend_is_up(backend))
-        fail_queue(backend, cause);
-}
-
-/* Begins a connection, trying each address at most once in a row. */
-static void backend_connect(struct backend *backend)
-{
-    const struct backend_settings *s = &backend->settings;
-    enum cause cause = CAUSE_CONNECT_FAILED;
-
-    while (backend->failed_addrs < s->addr_count) {
-        struct backend_conn *conn;
-
-        if (backend->next_addr >= s->addr_count)
-            backend->next_addr = 0;
-        conn = backend->ops->connect(backend, &s->addrs[backend->next_addr], &cause);
-        if (conn) {
-            conn->backend = backend;
-            list_push_back(&backend->conns, &conn->node);
-            backend->conn_count++;
-            return;
-        }
-        if (cause == CAUSE_NO_ROOM) {
-            if (backend->conn_count == 0)
-                fail_queue(backend, cause);
-            return;
-        }
-        backend->next_addr++;
-        backend->failed_addrs++;
-    }
-    backend_unreachable(backend, cause);
+        backend_fail_queue(backend, cause);
 }
 
 /* Whether it was silent for so long that it is asked for a sign of life before new work depends on it. */
@@ -309,7 +279,7 @@ void backend_conn_opened(struct backend_conn *conn)
     struct backend *backend = conn->backend;
 
     conn->state = BACKEND_OPEN;
-    backend->failed_addrs = 0;
+    backend_addrs_opened(conn);
     timer_init(&conn->age, backend_on_age);
     if (backend->settings.age_ms > 0)
         timer_set(&conn->age, backend->age_class, loop_now());
@@ -343,12 +313,7 @@ void backend_conn_closed(struct backend_conn *conn, enum cause cause)
         backend_conn_freed(conn);
         return;
     }
-    backend->next_addr++;
-    backend->failed_addrs++;
-    if (backend->failed_addrs >= backend->settings.addr_count)
-        backend_unreachable(backend, cause);
-    else
-        loop_mark(&backend->pump);
+    backend_addrs_failed(conn, cause);
 }
 
 void backend_retire(struct backend *backend, bool now)

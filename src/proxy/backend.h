@@ -16,8 +16,6 @@
 struct exchange;
 struct backend;
 
-#define BACKEND_ADDRS 4
-
 /* Filled by the configuration. */
 struct backend_settings {
     struct text name;      /* as in the log line: "host:port", or "unix:/path" */
@@ -40,7 +38,7 @@ struct backend_settings {
     uint32_t idle_ms;       /* a connection without streams lives so long (ttl=) */
     uint32_t age_ms;        /* a connection takes streams for so long (maxage=) */
     uint32_t requests_most; /* a connection takes so many (maxrequests=) */
-    struct port_addr addrs[BACKEND_ADDRS];
+    struct port_addr addrs[CONFIG_BACKEND_ADDRS]; /* in the order in which they are tried */
     uint8_t addr_count;
 };
 
@@ -64,9 +62,11 @@ struct backend_conn {
     uint32_t head_most; /* SETTINGS_MAX_HEADER_LIST_SIZE: the largest request head it takes (RFC 9113 6.5.2) */
     uint16_t local_port;
     uint32_t heard; /* loop_now() when bytes last came */
-    bool probed;    /* it was silent for too long and is asked for a sign of life: no new streams before that */
-    bool tunnels;   /* the peer's SETTINGS allow extended CONNECT (RFC 8441) */
-    bool settled;   /* the peer's SETTINGS came: `limit` is what it really allows */
+    struct port_addr addr;
+    bool outrun;  /* another attempt was faster: its end is no failure */
+    bool probed;  /* it was silent for too long and is asked for a sign of life: no new streams before that */
+    bool tunnels; /* the peer's SETTINGS allow extended CONNECT (RFC 8441) */
+    bool settled; /* the peer's SETTINGS came: `limit` is what it really allows */
 };
 
 /* What side/h2_back gives to the pool. */
@@ -90,8 +90,9 @@ struct backend {
     struct list conns;          /* of struct backend_conn that are not closed */
     struct backend_queue queue; /* of struct exchange (wait) that wait for a stream */
     uint16_t conn_count;
-    uint8_t next_addr;    /* address for the next connect */
-    uint8_t failed_addrs; /* addresses that failed in a row */
+    uint8_t first_addr;   /* where the next round of attempts to connect begins: the last one that worked */
+    uint8_t tried_addrs;  /* addresses that this round has begun with */
+    struct timer attempt; /* until the next address is tried, too */
     uint32_t known_limit; /* MAX_CONCURRENT_STREAMS as a connection of it last announced; what a new one begins with at
                              most */
     bool backing_off;     /* all addresses failed; none is tried before `backoff` fires */
@@ -112,6 +113,7 @@ struct backend {
     struct timer_class *lost_class;
     struct timer_class *idle_class;
     struct timer_class *age_class;
+    struct timer_class *attempt_class;
     struct task pump; /* marked when the queue may move */
 };
 

@@ -5,7 +5,7 @@
 #include "base/timer.h"
 
 /* How many one backend takes at most. */
-#define BACKEND_TIMES 10
+#define BACKEND_TIMES 11
 
 /* A class of this duration (0: its timers never expire). It is given back once for each taking, when none of the
  * taker's timers is set any more. */

@@ -81,6 +81,8 @@ src-$(if $(CONFIG_EPOLL),,y) += port/posix/watch.c
 src-$(CONFIG_UNIX_SOCKETS) += port/posix/unix.c
 src-$(CONFIG_PROXY_PROTOCOL) += src/side/proxy_front.c src/net/proxy_protocol.c
 src-$(CONFIG_H2_FRONT)    += $(wildcard src/side/h2_front*.c)
+src-$(CONFIG_HEADER_EDIT) += src/proxy/header_edit.c
+src-$(CONFIG_TLS)         += $(wildcard src/net/tls*.c)
 src-$(CONFIG_WEBSOCKET)   += src/proxy/websocket.c src/base/sha1.c
 src-$(CONFIG_BALANCER)    += src/proxy/balancer.c src/proxy/balanced.c src/proxy/sticky.c src/proxy/health.c \
     src/proxy/health_check.c src/ops/config_balancer.c src/ops/config_member.c
@@ -107,10 +109,12 @@ endif
 # statically, unless LINK=shared.
 NGHTTP2_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags libnghttp2 2>/dev/null)
 NGHTTP2_LIBS   ?= $(or $(shell $(PKG_CONFIG) --libs libnghttp2 2>/dev/null),-lnghttp2)
-LIBS := $(NGHTTP2_LIBS)
+MBEDTLS_CFLAGS ?=
+MBEDTLS_LIBS   ?= -lmbedtls -lmbedx509 -lmbedcrypto
+LIBS := $(NGHTTP2_LIBS) $(if $(CONFIG_TLS),$(MBEDTLS_LIBS))
 
 WRAP    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
-ALL_CFLAGS  = $(COMMON) $(WARNINGS) $(OPTIMIZE) $(NGHTTP2_CFLAGS) $(DEFINES) $(CFLAGS)
+ALL_CFLAGS  = $(COMMON) $(WARNINGS) $(OPTIMIZE) $(NGHTTP2_CFLAGS) $(MBEDTLS_CFLAGS) $(DEFINES) $(CFLAGS)
 ALL_LDFLAGS = $(COMMON) $(OPTIMIZE) $(CFLAGS) -Wl,--gc-sections $(WRAP) $(LDFLAGS)
 ALL_LIBS    = $(if $(filter static,$(LINK)),-Wl$(comma)-Bstatic $(LIBS) -Wl$(comma)-Bdynamic,$(LIBS))
 comma := ,
@@ -265,7 +269,7 @@ tidy: $(all_c:%=$(O)/tidy/%.ok)
 	@echo "tidy: $(words $(all_c)) files"
 $(O)/tidy/%.ok: % .clang-tidy $(all_h) $(AUTOCONF)
 	@$(say) TIDY $<
-	$(Q)mkdir -p $(@D) && $(CLANG_TIDY) --quiet $< -- -std=c11 $(NGHTTP2_CFLAGS) $(DEFINES) \
+	$(Q)mkdir -p $(@D) && $(CLANG_TIDY) --quiet $< -- -std=c11 $(NGHTTP2_CFLAGS) $(MBEDTLS_CFLAGS) $(DEFINES) \
 	    -DCULVERT_VERSION='"$(VERSION)"' 2>$@.err || { cat $@.err; false; }
 	$(Q)touch $@
 

@@ -1,6 +1,8 @@
 /* A connection: bytes on a socket. */
 #include "net/conn.h"
 
+#include "net/tls.h"
+
 #include <string.h>
 
 static uint8_t input[CONFIG_INPUT_SIZE];
@@ -23,6 +25,10 @@ static void conn_ready(struct watch *watch, unsigned ready)
 
     if (conn->interest == 0)
         return;
+    if (conn_is_secure(conn) && tls_is_shaking(conn->tls)) {
+        tls_on_ready(conn->tls);
+        return;
+    }
     ready &= conn->interest | (unsigned)PORT_BROKEN;
     if (ready != 0)
         conn->ready(watch, ready);
@@ -35,6 +41,18 @@ void conn_open(struct conn *conn, port_handle handle, void (*ready)(struct watch
     conn->ready = ready;
     conn->handle = handle;
     conn->interest = 0;
+    conn->tls = NULL;
+}
+
+void conn_move(struct conn *to, struct conn *from, void (*ready)(struct watch *watch, unsigned ready))
+{
+    conn_open(to, from->handle, ready);
+    to->tls = from->tls;
+    if (conn_is_secure(to))
+        tls_move(to->tls, to);
+    from->handle = PORT_NO_HANDLE;
+    from->interest = 0;
+    from->tls = NULL;
 }
 
 bool conn_is_open(const struct conn *conn)
@@ -44,7 +62,11 @@ bool conn_is_open(const struct conn *conn)
 
 void conn_interest(struct conn *conn, unsigned interest)
 {
-    if (!conn_is_open(conn) || conn->interest == interest)
+    if (!conn_is_open(conn))
+        return;
+    if (conn_is_secure(conn) && (interest & PORT_READABLE) != 0)
+        tls_on_interest(conn->tls);
+    if (conn->interest == interest)
         return;
     conn->interest = (uint8_t)interest;
     port_watch(conn->handle, interest, &conn->watch);
@@ -52,7 +74,7 @@ void conn_interest(struct conn *conn, unsigned interest)
 
 enum port_result conn_read(struct conn *conn, void *buf, size_t cap, size_t *n)
 {
-    return port_read(conn->handle, buf, cap, n);
+    return conn_is_secure(conn) ? tls_read(conn->tls, buf, cap, n) : port_read(conn->handle, buf, cap, n);
 }
 
 enum port_result conn_peek(struct conn *conn, void *buf, size_t cap, size_t *n)
@@ -65,19 +87,30 @@ enum port_result conn_write(struct conn *conn, const struct gather *gather, size
     *n = 0;
     if (gather->total == 0)
         return PORT_OK;
+    if (conn_is_secure(conn))
+        return tls_write(conn->tls, gather, n);
     return port_writev(conn->handle, gather->iov, gather->count, n);
 }
 
 void conn_shutdown(struct conn *conn)
 {
-    if (conn_is_open(conn))
-        port_shutdown(conn->handle);
+    if (!conn_is_open(conn))
+        return;
+    if (conn_is_secure(conn))
+        tls_goodbye(conn->tls);
+    port_shutdown(conn->handle);
 }
 
 void conn_close(struct conn *conn, bool abort)
 {
     if (!conn_is_open(conn))
         return;
+    if (conn_is_secure(conn)) {
+        if (!abort)
+            tls_goodbye(conn->tls);
+        tls_close(conn->tls);
+        conn->tls = NULL;
+    }
     port_close(conn->handle, abort);
     conn->handle = PORT_NO_HANDLE;
     conn->interest = 0;

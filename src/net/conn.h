@@ -1,4 +1,4 @@
-/* A connection: bytes on a socket. TLS will be a filter in here; nobody above sees it. Knows no HTTP. */
+/* A connection: bytes on a socket. TLS (net/tls.h) is a filter in here. Knows no HTTP. */
 #ifndef CULVERT_NET_CONN_H
 #define CULVERT_NET_CONN_H
 
@@ -6,11 +6,14 @@
 #include "net/loop.h"
 #include "port.h"
 
+struct tls;
+
 struct conn {
     struct watch watch;                                 /* first: what the loop calls */
     void (*ready)(struct watch *watch, unsigned ready); /* the owner's */
     port_handle handle;
     uint8_t interest; /* what port_watch was last told */
+    struct tls *tls;  /* NULL: in clear. Set by tls_accept and tls_connect. */
 };
 
 /* Takes over an open handle. `ready` is called from the loop with &conn->watch (after conn_interest asked for it), and
@@ -21,22 +24,33 @@ void conn_open(struct conn *conn, port_handle handle, void (*ready)(struct watch
 /* False for zeroed memory that was never opened only if its handle is PORT_NO_HANDLE: the owner's init sets that. */
 bool conn_is_open(const struct conn *conn);
 
+/* Moves an open connection, with its TLS, from one owner's structure to another's, who waits for nothing yet. */
+void conn_move(struct conn *to, struct conn *from, void (*ready)(struct watch *watch, unsigned ready));
+
+/* Whether its bytes are encrypted. */
+static inline bool conn_is_secure(const struct conn *conn)
+{
+    return IS_ENABLED(CONFIG_TLS) && conn->tls != NULL;
+}
+
 /* Sets what is waited for (set of PORT_READABLE, PORT_WRITABLE; 0 for nothing). Calls the port only when it changes.
    Harmless when it is closed. */
 void conn_interest(struct conn *conn, unsigned interest);
 
 /* As port_read and port_writev. conn_write writes what is gathered; *n is what the socket took of gather->total. With
-   nothing gathered it is PORT_OK with *n = 0. */
+   nothing gathered it is PORT_OK with *n = 0. The bytes that were not taken are the first of the next write.
+   With TLS, reading answers PORT_END only to close_notify: a connection that ends without it is PORT_ERROR, since
+   anybody on the way could have cut it (RFC 8446 6.1). */
 enum port_result conn_read(struct conn *conn, void *buf, size_t cap, size_t *n);
 enum port_result conn_write(struct conn *conn, const struct gather *gather, size_t *n);
 
 /* As port_peek: conn_read gives the bytes again. For what comes before TLS. */
 enum port_result conn_peek(struct conn *conn, void *buf, size_t cap, size_t *n);
 
-/* Ends the sending side. */
+/* Ends the sending side, with TLS by close_notify. */
 void conn_shutdown(struct conn *conn);
 
-/* Closes; harmless when it is closed. abort: with a reset. */
+/* Closes; harmless when it is closed. abort: with a reset and, with TLS, without close_notify. */
 void conn_close(struct conn *conn, bool abort);
 
 uint16_t conn_local_port(const struct conn *conn);

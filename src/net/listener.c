@@ -65,7 +65,7 @@ static void listener_ready(struct watch *watch, unsigned ready)
         struct port_addr peer;
         port_handle handle;
 
-        if (!listener->ops->room()) {
+        if (!listener->ops->room(listener->settings)) {
             listener_pause(listener);
             return;
         }

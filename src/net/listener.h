@@ -22,11 +22,12 @@ struct listener_settings {
     uint16_t mode; /* of a unix socket's file */
     uint8_t proxy; /* enum listener_proxy */
     bool optional; /* the IPv6 half of "Listen PORT": a box without IPv6 goes on without it */
+    bool tls;      /* https */
 };
 
 struct listener_ops {
     /* Whether a connection could be taken now. */
-    bool (*room)(void);
+    bool (*room)(const struct listener_settings *settings);
     /* Takes an accepted handle over (room() was true just before). `peer` is the client; of a unix socket, which has no
        address of its own, the socket's. */
     void (*accept)(const struct listener_settings *settings, port_handle handle, const struct port_addr *peer);

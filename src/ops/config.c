@@ -33,6 +33,13 @@ static void set_defaults(struct config *config)
     front->keepalive_max = CONFIG_MAX_KEEPALIVE_REQUESTS;
     front->keepalive_ms = CONFIG_KEEPALIVE_TIMEOUT_S * 1000U;
     front->timeout_ms = CONFIG_TIMEOUT_S * 1000U;
+    front->handshake_ms = IS_ENABLED(CONFIG_TLS) ? CONFIG_TLS_HANDSHAKE_S * 1000U : 0;
+    config->tls.tls12 = true;
+    config->tls.tls13 = true;
+    config->tls.tickets = true;
+    config->tls.clients.depth = 1;
+    config->tls.backends.verify = TLS_VERIFY_REQUIRE;
+    config->tls.backends.depth = TLS_DEPTH_MOST;
     front->head.initial_ms = CONFIG_READ_HEAD_S * 1000U;
     front->head.max_ms = CONFIG_READ_HEAD_MAX_S * 1000U;
     front->head.rate = CONFIG_READ_RATE;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "net/listener.h"
+#include "net/tls_settings.h"
 #include "port.h"
 #include "proxy/backend.h"
 #include "proxy/balancer.h"
@@ -16,6 +17,7 @@ struct config {
     struct site site;
     struct front_settings front;
     struct proxy_front_settings proxy;
+    struct tls_settings tls;
     struct listener_settings listen[CONFIG_LISTENERS];
     uint16_t listen_count;
     struct backend backends[CONFIG_BACKENDS]; /* settings filled; backend_init makes them run */

@@ -115,6 +115,7 @@ void conf_check(struct conf_reader *reader)
         conf_error(reader, CONF_NO_WORD, "expected one Listen at least");
     if (!reader->saw_backend)
         conf_error(reader, CONF_NO_WORD, "expected one ProxyPass to a backend at least");
+    conf_check_tls(reader);
     warn_connections(reader);
     warn_hidden(reader);
     conf_settle_proxy(reader);

@@ -141,6 +141,7 @@ static CONF_APPLY(apply_log_level)
     conf_error(reader, words[0], "expected %s", self->usage);
 }
 
+#define VERIFY_WORDS "none, optional, optional_no_ca or require"
 #define NAME(literal, words) .name = TEXT_INIT(literal), .usage = (words)
 #define WORDS(least, most) .min_words = (least), .max_words = (most)
 #define FLAG(literal, at)                                                                                              \
@@ -151,8 +152,11 @@ static CONF_APPLY(apply_log_level)
     NAME(literal, "NUMBER"), WORDS(1, 1), .apply = (apply_x), .field = offsetof(struct config, at), .min = (least),    \
                                           .max = (most), .capacity = (option)
 
+#define TLS(literal, words, apply_x, at)                                                                               \
+    NAME(literal, words), WORDS(1, 1), .apply = (apply_x), .field = offsetof(struct config, tls.at)
+
 static const struct conf_directive directives[] = {
-    {NAME("Listen", "[ADDRESS:]PORT or unix:/PATH, [http] [proxy=On|Off|Optional] [mode=MODE]"), WORDS(1, 4),
+    {NAME("Listen", "[ADDRESS:]PORT or unix:/PATH, [http or https] [proxy=On|Off|Optional] [mode=MODE]"), WORDS(1, 4),
      .apply = conf_apply_listen},
     {NAME("ServerName", "HOST[:PORT]"), WORDS(1, 1), .apply = apply_server_name},
     {NAME("ProxyPass", "PATH URL [KEY=VALUE ...], or PATH !"), WORDS(2, CONF_WORDS), .apply = conf_apply_proxy_pass},
@@ -170,7 +174,7 @@ static const struct conf_directive directives[] = {
     {NAME("KeepAlive", "On or Off"), WORDS(1, 1), .apply = apply_keepalive},
     {TIME("KeepAliveTimeout", front.keepalive_ms)},
     {NUMBER("MaxKeepAliveRequests", apply_u32, front.keepalive_max, 0, INT32_MAX, NULL)},
-    {NAME("RequestReadTimeout", "header=SECONDS[-SECONDS][,MinRate=BYTES] body=..."), WORDS(1, 3),
+    {NAME("RequestReadTimeout", "handshake=SECONDS header=SECONDS[-SECONDS][,MinRate=BYTES] body=..."), WORDS(1, 3),
      .apply = conf_apply_read_timeout},
     {NUMBER("LimitRequestBody", apply_u64, front.body_limit, 0, INT64_MAX, NULL)},
     {NUMBER("LimitRequestFields", apply_fields, front.limits.fields, 0, FIELDS_MAX, "CONFIG_HEAD_FIELDS")},
@@ -184,6 +188,30 @@ static const struct conf_directive directives[] = {
     {NAME("RemoteIPProxyProtocolExceptions", "ADDRESS[/BITS] ..."), WORDS(1, CONF_WORDS),
      .apply = conf_apply_proxy_exceptions},
     {NAME("Include", "FILE"), WORDS(1, 1), .apply = conf_apply_include},
+    {NAME("Header", "[always] set, append, add or unset, NAME and VALUE"), WORDS(2, 4), .apply = conf_apply_header},
+    {NAME("RequestHeader", "set, append, add or unset, NAME and VALUE"), WORDS(2, 3), .apply = conf_apply_header,
+     .max = 1},
+    {NAME("SSLEngine", "On"), WORDS(1, 1), .apply = conf_apply_tls_fixed, .max = 1},
+    {NAME("SSLCertificateFile", "FILE"), WORDS(1, 1), .apply = conf_apply_tls_certificate},
+    {NAME("SSLCertificateKeyFile", "FILE"), WORDS(1, 1), .apply = conf_apply_tls_key},
+    {NAME("SSLProtocol", "all, TLSv1.2, TLSv1.3, perhaps with + or -"), WORDS(1, 8), .apply = conf_apply_tls_protocol},
+    {NAME("SSLCipherSuite", "[TLSv1.3] SUITE:SUITE:..."), WORDS(1, 2), .apply = conf_apply_tls_suites},
+    {NAME("SSLHonorCipherOrder", "On"), WORDS(1, 1), .apply = conf_apply_tls_fixed, .max = 1},
+    {NAME("SSLCompression", "Off"), WORDS(1, 1), .apply = conf_apply_tls_fixed, .max = 0},
+    {TLS("SSLSessionTickets", "On or Off", conf_apply_tls_flag, tickets)},
+    {TLS("SSLVerifyClient", VERIFY_WORDS, conf_apply_tls_verify, clients.verify)},
+    {TLS("SSLVerifyDepth", "NUMBER", conf_apply_tls_depth, clients.depth)},
+    {TLS("SSLCACertificateFile", "FILE", conf_apply_tls_file, clients.ca)},
+    {TLS("SSLCARevocationFile", "FILE", conf_apply_tls_file, clients.crl)},
+    {NAME("SSLProxyEngine", "On"), WORDS(1, 1), .apply = conf_apply_tls_fixed, .max = 1},
+    {TLS("SSLProxyVerify", VERIFY_WORDS, conf_apply_tls_verify, backends.verify)},
+    {TLS("SSLProxyVerifyDepth", "NUMBER", conf_apply_tls_depth, backends.depth)},
+    {TLS("SSLProxyCACertificateFile", "FILE", conf_apply_tls_file, backends.ca)},
+    {TLS("SSLProxyCARevocationFile", "FILE", conf_apply_tls_file, backends.crl)},
+    {TLS("SSLProxyCheckPeerName", "On or Off", conf_apply_tls_unless, backends.any_name)},
+    {TLS("SSLProxyCheckPeerExpire", "On or Off", conf_apply_tls_unless, backends.any_time)},
+    {TLS("SSLProxyMachineCertificateFile", "FILE", conf_apply_tls_file, machine)},
+    {NAME("SSLProxyPin", "sha256: and 64 hexadecimal digits"), WORDS(1, 1), .apply = conf_apply_tls_pin},
 };
 
 #define NAME_MAX_LEN 32

@@ -34,6 +34,7 @@ static bool add_listen(struct conf_reader *reader, struct text word, const struc
     }
     reader->listens[config->listen_count] = reader->place;
     config->listen[config->listen_count++] = *settings;
+    config->tls.serves = config->tls.serves || settings->tls;
     return true;
 }
 
@@ -112,14 +113,17 @@ static bool parse_option(struct conf_reader *reader, struct text word, bool firs
     if (first && text_eq_nocase(word, TEXT("http")))
         return true;
     if (first && text_eq_nocase(word, TEXT("https"))) {
-        conf_error(reader, word, "expected http: this build has no TLS");
-        return false;
+        settings->tls = true;
+        if (!IS_ENABLED(CONFIG_TLS))
+            conf_error(reader, word, "expected http: this build has no TLS (CONFIG_TLS is off)");
+        return IS_ENABLED(CONFIG_TLS);
     }
     if (is_unix && text_starts_nocase(word, TEXT("mode=")))
         return parse_mode(reader, word, text_skip(word, 5), &settings->mode);
     if (text_starts_nocase(word, TEXT("proxy=")))
         return conf_proxy_mode(reader, word, text_skip(word, 6), &settings->proxy);
-    conf_error(reader, word, "expected the protocol http, proxy=, %s", is_unix ? "mode=, or nothing" : "or nothing");
+    conf_error(reader, word, "expected the protocol http or https, proxy=, %s",
+               is_unix ? "mode=, or nothing" : "or nothing");
     return false;
 }
 

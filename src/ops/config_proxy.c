@@ -3,11 +3,12 @@
 #include "ops/config_balancer.h"
 #include "ops/config_reader.h"
 
-#define SCHEME "h2c://"
-#define EXPECTED_URL "expected " SCHEME "HOST[:PORT][/PATH]"
+#define EXPECTED_URL "expected h2c:// or h2://HOST[:PORT][/PATH]"
 
 /* What ProxyPass says about its backend. */
 struct target {
+    struct text scheme; /* "h2c" or "h2" */
+    bool tls;           /* h2 */
     struct text socket; /* path of its unix socket; empty: TCP */
     struct text host;   /* as written, IPv6 with brackets */
     uint16_t port;
@@ -23,12 +24,14 @@ static bool check_path(struct conf_reader *reader, struct text word, struct text
     return false;
 }
 
-static bool check_scheme(struct conf_reader *reader, struct text url)
+static bool take_scheme(struct conf_reader *reader, struct text url, struct target *target)
 {
-    if (text_starts_nocase(url, TEXT(SCHEME)))
+    target->tls = text_starts_nocase(url, TEXT("h2://"));
+    target->scheme = target->tls ? TEXT("h2") : TEXT("h2c");
+    if (text_starts_nocase(url, TEXT("h2c://")) || (target->tls && IS_ENABLED(CONFIG_TLS)))
         return true;
-    if (text_starts_nocase(url, TEXT("h2://")))
-        conf_error(reader, url, EXPECTED_URL ": this build has no TLS for h2://");
+    if (target->tls)
+        conf_error(reader, url, EXPECTED_URL ": this build has no TLS for h2:// (CONFIG_TLS is off)");
     else if (text_starts_nocase(url, TEXT("http://")) || text_starts_nocase(url, TEXT("https://")))
         conf_error(reader, url, EXPECTED_URL ": backends are spoken to in HTTP/2 only");
     else
@@ -45,15 +48,15 @@ static bool parse_url(struct conf_reader *reader, struct text url, struct target
         size_t bar = text_find(url, '|', 0);
 
         if (bar == url.len) {
-            conf_error(reader, url, "expected unix:/PATH|" SCHEME "HOST[:PORT][/PATH]");
+            conf_error(reader, url, "expected unix:/PATH|h2c:// or h2://HOST[:PORT][/PATH]");
             return false;
         }
         target->socket = text_skip(text_first(url, bar), CONF_UNIX.len);
         url = text_skip(url, bar + 1);
     }
-    rest = text_skip(url, sizeof(SCHEME) - 1);
-    if (!check_scheme(reader, url))
+    if (!take_scheme(reader, url, target))
         return false;
+    rest = text_skip(url, target->scheme.len + 3);
     name = text_first(rest, min_size(text_find(rest, '/', 0), text_find(rest, '?', 0)));
     target->path = text_skip(rest, name.len);
     if (!uri_authority(name, &authority) || (authority.has_port && authority.port == 0)) {
@@ -61,7 +64,7 @@ static bool parse_url(struct conf_reader *reader, struct text url, struct target
         return false;
     }
     target->host = authority.host;
-    target->port = authority.has_port ? authority.port : uri_default_port(TEXT("h2c"));
+    target->port = authority.has_port ? authority.port : uri_default_port(target->scheme);
     if (target->path.len > 0 &&
         (!uri_origin_form(target->path) || text_find(target->path, '?', 0) < target->path.len)) {
         conf_error(reader, url, EXPECTED_URL ": the path has a byte that must be percent-encoded, or a query");
@@ -104,7 +107,7 @@ static bool store_names(struct conf_reader *reader, const struct target *target,
 
     textbuf_init(&b, storage, sizeof(storage));
     textbuf_put(&b, target->host);
-    if (target->port != uri_default_port(TEXT("h2c"))) {
+    if (target->port != uri_default_port(target->scheme)) {
         textbuf_putc(&b, ':');
         textbuf_put_u64(&b, target->port);
     }
@@ -153,7 +156,7 @@ static struct backend *new_backend(struct conf_reader *reader, struct text word,
                                    const struct conf_keys *keys)
 {
     struct config *config = reader->config;
-    struct backend_settings settings = {.scheme = TEXT("h2c"), .port = target->port};
+    struct backend_settings settings = {.scheme = target->scheme, .tls = target->tls, .port = target->port};
     struct text host = target->host;
     struct port_addr addr;
 
@@ -188,7 +191,8 @@ static struct backend *find_backend(struct config *config, const struct target *
     for (unsigned i = 0; i < config->backend_count; i++) {
         struct backend_settings *settings = &config->backends[i].settings;
 
-        if (settings->port == target->port && same_socket(settings, target) && text_eq_nocase(settings->host, host))
+        if (settings->tls == target->tls && settings->port == target->port && same_socket(settings, target) &&
+            text_eq_nocase(settings->host, host))
             return &config->backends[i];
     }
     return NULL;

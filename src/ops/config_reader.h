@@ -127,6 +127,20 @@ CONF_APPLY(conf_apply_include);        /* config.c */
 CONF_APPLY(conf_apply_proxy_protocol); /* config_remote_ip.c */
 CONF_APPLY(conf_apply_trusted_proxy);
 CONF_APPLY(conf_apply_proxy_exceptions);
+CONF_APPLY(conf_apply_header);   /* config_header.c */
+CONF_APPLY(conf_apply_tls_file); /* config_tls.c */
+CONF_APPLY(conf_apply_tls_flag);
+CONF_APPLY(conf_apply_tls_unless);
+CONF_APPLY(conf_apply_tls_fixed);
+CONF_APPLY(conf_apply_tls_certificate);
+CONF_APPLY(conf_apply_tls_key);
+CONF_APPLY(conf_apply_tls_protocol);
+CONF_APPLY(conf_apply_tls_suites);
+CONF_APPLY(conf_apply_tls_verify);
+CONF_APPLY(conf_apply_tls_depth);
+CONF_APPLY(conf_apply_tls_pin);
+/* Checks what depends on several lines. */
+void conf_check_tls(struct conf_reader *reader);
 
 /* config_check.c: settles what depends on several lines, checks it, and resolves host names. */
 void conf_check(struct conf_reader *reader);

@@ -1,4 +1,4 @@
-/* The RequestReadTimeout directive, in httpd's syntax: header=20-40,MinRate=500 body=20,MinRate=500 */
+/* The RequestReadTimeout directive, in httpd's syntax: handshake=10 header=20-40,MinRate=500 body=20,MinRate=500 */
 #include "ops/config_reader.h"
 
 /* The longest of these times, in seconds: 24 days. */
@@ -48,11 +48,8 @@ CONF_APPLY(conf_apply_read_timeout)
         struct front_read_timeout timeout;
         const char *fault;
 
-        if (text_eq_nocase(key, TEXT("handshake"))) {
-            conf_error(reader, words[i], "expected header= or body=: this build has no TLS to shake hands");
-            continue;
-        }
-        if (equals == words[i].len || (!text_eq_nocase(key, TEXT("header")) && !text_eq_nocase(key, TEXT("body")))) {
+        if (equals == words[i].len || (!text_eq_nocase(key, TEXT("header")) && !text_eq_nocase(key, TEXT("body")) &&
+                                       !text_eq_nocase(key, TEXT("handshake")))) {
             conf_error(reader, words[i], "expected %s", self->usage);
             continue;
         }
@@ -61,6 +58,8 @@ CONF_APPLY(conf_apply_read_timeout)
             conf_error(reader, words[i], "%s", fault);
         else if (text_eq_nocase(key, TEXT("header")))
             reader->config->front.head = timeout;
+        else if (text_eq_nocase(key, TEXT("handshake")))
+            reader->config->front.handshake_ms = timeout.initial_ms; /* no rate: a handshake is short */
         else
             reader->config->front.body = timeout;
     }

@@ -8,6 +8,7 @@
 #include "http/h2_session.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "net/tls.h"
 #include "proxy/exchange.h"
 #include "proxy/health.h"
 #include "side/h1_front.h"
@@ -90,6 +91,26 @@ static bool open_listeners(config_report *report, void *user)
     return true;
 }
 
+/* Where faults of certificates go at start. */
+struct tls_sink {
+    config_report *report;
+    void *user;
+};
+
+static void report_tls(void *user, struct text message)
+{
+    struct tls_sink *sink = user;
+
+    sink->report(sink->user, true, message);
+}
+
+static bool start_tls(config_report *report, void *user)
+{
+    struct tls_sink sink = {report, user};
+
+    return tls_init(&config.tls, report_tls, &sink);
+}
+
 static void on_drain_timer(struct timer *timer)
 {
     (void)timer;
@@ -120,7 +141,7 @@ bool server_start(const char *path, struct text content, config_report *report, 
     health_start(config.balancers, config.balancer_count);
     if (!h2_session_init() || !h2_back_init() || !h2_front_init(&config.front))
         fail(report, user, "nghttp2", "", "not enough memory in the shared arena");
-    else if (open_logs(report, user) && open_listeners(report, user))
+    else if (open_logs(report, user) && start_tls(report, user) && open_listeners(report, user))
         return true;
     server_stop();
     return false;
@@ -154,6 +175,8 @@ void server_pass(int max_wait_ms)
 
     loop_pass(max_wait_ms);
     asked = port_asked();
+    if (asked & PORT_ASK_RELOAD)
+        tls_reload();
     if (asked & PORT_ASK_STOP)
         state = SERVER_ENDING;
     if (asked & PORT_ASK_DRAIN) {
@@ -227,6 +250,7 @@ bool server_stop(void)
     exchange_exit();
     h2_back_exit();
     h2_session_exit();
+    tls_exit();
     empty = pools_empty();
     flush_logs();
     for (unsigned i = 0; i < LOG_STREAMS; i++) {

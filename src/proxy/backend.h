@@ -20,7 +20,9 @@ struct backend;
 struct backend_settings {
     struct text name;      /* as in the log line: "host:port", or "unix:/path" */
     struct text authority; /* "host:port", the :authority sent to it */
-    struct text scheme;    /* "h2c" */
+    struct text scheme;    /* "h2c" or "h2" */
+    bool tls;              /* h2 */
+    uint16_t number;       /* of the backend in the configuration */
     struct text host;
     uint16_t port;
     /* What keys say (ops/config_keys.c). Times in ms; 0: without limit, where that is allowed. */

@@ -25,6 +25,10 @@ enum cause {
     CAUSE_CONNECT_REFUSED,  /* 502 */
     CAUSE_CONNECT_FAILED,   /* unreachable, no address: 502 */
     CAUSE_CONNECT_TIMEOUT,  /* 504 */
+    CAUSE_TLS_FAILED,       /* the TLS handshake with it failed: 502 */
+    CAUSE_TLS_UNTRUSTED,    /* its certificate is not good enough, or ours for it: 502 */
+    CAUSE_TLS_NO_H2,        /* it did not agree on h2 by ALPN: 502 */
+    CAUSE_TLS_TIMEOUT,      /* the TLS handshake took too long: 504 */
     CAUSE_BACKEND_CLOSED,   /* it closed the connection under the stream: 502 */
     CAUSE_BACKEND_RESET,    /* RST_STREAM: 502 */
     CAUSE_BACKEND_REFUSED,  /* RST_STREAM(REFUSED_STREAM): 502 when it cannot be retried */

@@ -121,14 +121,15 @@ static void exchange_start(struct exchange *ex)
     backend_wait_init(&ex->wait, NULL);
 }
 
-struct exchange *exchange_open(const struct side_ops *front, void *self, const struct port_addr *client,
-                               const struct port_addr *local)
+struct exchange *exchange_open(const struct side_ops *front, void *self, const struct conn *conn,
+                               const struct port_addr *client, const struct port_addr *local)
 {
     struct exchange *ex = pool_take(&exchange_pool);
 
     if (!ex)
         return NULL;
     side_init(&ex->front, front, self);
+    ex->conn = conn;
     ex->client = *client;
     ex->local = *local;
     task_init(&ex->reclaim, TASK_FRONT, exchange_on_reclaim);

@@ -12,6 +12,7 @@
 #include "base/timer.h"
 #include "http/h1.h"
 #include "http/head.h"
+#include "net/conn.h"
 #include "net/loop.h"
 #include "proxy/backend.h"
 #include "proxy/balancer.h"
@@ -100,8 +101,9 @@ struct exchange {
     /* of the client */
     struct port_addr client;
     struct port_addr local;
-    uint8_t proto; /* enum exchange_proto */
-    bool internal; /* a health check: it is not logged */
+    const struct conn *conn; /* its connection, for what TLS knows of it; valid while the front is there. NULL: none */
+    uint8_t proto;           /* enum exchange_proto */
+    bool internal;           /* a health check: it is not logged */
     bool expect_continue;
     bool tunnel;                  /* a WebSocket: both bodies are its bytes, without length (RFC 8441) */
     struct span tunnel_key;       /* of an HTTP/1.1 client's handshake */
@@ -138,8 +140,8 @@ struct exchange {
 
 /* A fresh exchange in state READING with the front attached, or NULL when the pool is exhausted (counted there). A
    front whose connection has several at a time sets wait.client to a list of that connection's. */
-struct exchange *exchange_open(const struct side_ops *front, void *self, const struct port_addr *client,
-                               const struct port_addr *local);
+struct exchange *exchange_open(const struct side_ops *front, void *self, const struct conn *conn,
+                               const struct port_addr *client, const struct port_addr *local);
 
 /* Prepares the timer for clients that let an exchange stall (client_ms: Timeout); takes it out of service. */
 void exchange_init(uint32_t client_ms);

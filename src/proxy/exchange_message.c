@@ -16,12 +16,13 @@ static struct forward_context exchange_context(const struct exchange *ex)
         .route = ex->route,
         .member_path = ex->balanced.member ? ex->balanced.member->settings.path : TEXT(""),
         .backend_authority = ex->backend->settings.authority,
-        .backend_scheme = TEXT("http"),
+        .backend_scheme = ex->backend->settings.tls ? TEXT("https") : TEXT("http"),
         .client = ex->client,
         .local = ex->local,
         .client_authority = head_text(&ex->request.head, ex->client_authority),
         .client_version = versions[ex->proto],
-        .client_tls = false,
+        .client_tls = ex->conn && conn_is_secure(ex->conn),
+        .conn = ex->conn,
     };
 }
 
@@ -193,6 +194,8 @@ void exchange_local_response(struct exchange *ex, unsigned status)
     section->kind = SECTION_FINAL;
     section->status = (uint16_t)status;
     read_length(&ex->response, section);
+    /* What finds no room is left out: an answer without it is better than none. */
+    (void)!header_edit_response(&ex->response.head, section, &ex->site->forward.headers, ex->conn, true);
     announce(ex, section);
 }
 

@@ -3,8 +3,10 @@
 
 #include "http/uri.h"
 
-bool forward_is_ours(const struct forward_settings *settings, struct text authority, const struct port_addr *local)
+bool forward_is_ours(const struct forward_settings *settings, struct text authority, const struct port_addr *local,
+                     bool tls)
 {
+    const uint16_t usual = tls ? 443 : 80;
     struct authority asked, ours;
 
     if (!uri_authority(authority, &asked))
@@ -17,8 +19,8 @@ bool forward_is_ours(const struct forward_settings *settings, struct text author
         return asked.port == ours.port;
     /* A port that is not named is the scheme's, or the one that the client came to. */
     if (asked.has_port)
-        return asked.port == 80 || asked.port == local->port;
-    return !ours.has_port || ours.port == 80 || ours.port == local->port;
+        return asked.port == usual || asked.port == local->port;
+    return !ours.has_port || ours.port == usual || ours.port == local->port;
 }
 
 #define DATE_LEN 29 /* "Sun, 06 Nov 1994 08:49:37 GMT" */

@@ -5,10 +5,13 @@
 
 #include "http/head.h"
 #include "port.h"
+#include "proxy/header_edit.h"
 #include "proxy/reverse_map.h"
 #include "proxy/route.h"
 
 enum forward_via { VIA_OFF, VIA_ON, VIA_FULL, VIA_BLOCK };
+
+struct conn;
 
 struct forward_settings {
     bool preserve_host;      /* ProxyPreserveHost */
@@ -18,6 +21,7 @@ struct forward_settings {
     struct text product;     /* "Culvert/1.0", for ProxyVia Full; empty: "Culvert" */
     struct reverse_map maps[CONFIG_REVERSE_MAPS];
     uint16_t map_count;
+    struct header_rules headers; /* Header, RequestHeader */
 };
 
 /* What forwarding must know of the request, besides its head. */
@@ -32,6 +36,7 @@ struct forward_context {
     struct text client_authority; /* Host or :authority as the client sent it; may be empty (HTTP/1.0) */
     struct text client_version;   /* "1.1", "1.0", "2.0": for Via */
     bool client_tls;
+    const struct conn *conn; /* of the client, for RequestHeader; NULL: none */
 };
 
 /* Rewrites a request head in place for an HTTP/2 backend: drops hop-by-hop fields, those nominated by Connection, and
@@ -60,6 +65,7 @@ void forward_trailers(struct head *head, struct section *section);
 
 /* Whether an authority is one of ours: ServerName, or (no ServerName configured) any. Used for absolute-form targets.
  */
-bool forward_is_ours(const struct forward_settings *settings, struct text authority, const struct port_addr *local);
+bool forward_is_ours(const struct forward_settings *settings, struct text authority, const struct port_addr *local,
+                     bool tls);
 
 #endif

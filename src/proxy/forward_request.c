@@ -185,5 +185,6 @@ bool forward_request(struct head *head, const struct forward_context *context, s
     if (context->settings->add_headers && !add_headers(head, section, context, found.seen))
         return false;
     return forward_via(head, section, context->settings, context->client_version,
-                       (found.seen & FIELD_BIT(FIELD_VIA)) != 0);
+                       (found.seen & FIELD_BIT(FIELD_VIA)) != 0) &&
+           header_edit_request(head, &context->settings->headers, context->conn);
 }

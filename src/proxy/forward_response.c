@@ -24,7 +24,9 @@ bool forward_response(struct head *head, struct section *section, const struct f
         !head_add_id(head, FIELD_DATE, forward_date(wall_s)))
         return false;
     /* Backends speak HTTP/2. */
-    return forward_via(head, section, settings, TEXT("2.0"), (seen & FIELD_BIT(FIELD_VIA)) != 0);
+    return forward_via(head, section, settings, TEXT("2.0"), (seen & FIELD_BIT(FIELD_VIA)) != 0) &&
+           (section->kind != SECTION_FINAL ||
+            header_edit_response(head, section, &settings->headers, context->conn, false));
 }
 
 void forward_trailers(struct head *head, struct section *section)

@@ -79,7 +79,7 @@ static bool write_head(struct exchange *ex, const struct member *member)
 bool health_check_start(struct member *member)
 {
     static const struct port_addr nobody;
-    struct exchange *ex = exchange_open(&check_ops, member, &nobody, &nobody);
+    struct exchange *ex = exchange_open(&check_ops, member, NULL, &nobody, &nobody);
 
     member->check.ex = ex;
     if (ex == NULL)

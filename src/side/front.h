@@ -19,6 +19,7 @@ struct front_settings {
     uint32_t keepalive_max; /* MaxKeepAliveRequests, 0: no limit */
     uint32_t keepalive_ms;  /* KeepAliveTimeout */
     uint32_t timeout_ms;    /* Timeout: the most between two bytes that the client takes */
+    uint32_t handshake_ms;  /* RequestReadTimeout handshake=, 0: no limit */
     struct front_read_timeout head;
     struct front_read_timeout body;
 };

@@ -1,5 +1,5 @@
-/* A client's HTTP/1.1 connection, shared by the three files of the front: its life (h1_front.c), what comes in
- * (h1_input.c) and what goes out (h1_output.c). */
+/* A client's HTTP/1.1 connection, shared by the files of the front: its life (h1_front.c), its TLS handshake
+ * (h1_secure.c), what comes in (h1_input.c, h1_body.c) and what goes out (h1_output.c). */
 #ifndef CULVERT_SIDE_H1_CONN_H
 #define CULVERT_SIDE_H1_CONN_H
 
@@ -10,15 +10,16 @@
 
 /* What the connection waits for on its input side. */
 enum h1_input {
-    H1_IDLE,     /* the first byte of a request; there is no exchange */
-    H1_HEAD,     /* the rest of a request head */
-    H1_BODY,     /* body bytes, and room for them in the pipe */
-    H1_TRAILERS, /* the rest of a trailer section */
-    H1_TUNNEL,   /* bytes of a WebSocket, and room for them in the pipe */
-    H1_READ,     /* nothing: the request was read whole, its response is on the way */
-    H1_REFUSED,  /* nothing: the request is not read any further, the connection closes after the response */
-    H1_LINGER,   /* the client's end; all bytes are thrown away (RFC 9112 9.6) */
-    H1_CLOSED,   /* its reclaim */
+    H1_HANDSHAKE, /* the end of the TLS handshake */
+    H1_IDLE,      /* the first byte of a request; there is no exchange */
+    H1_HEAD,      /* the rest of a request head */
+    H1_BODY,      /* body bytes, and room for them in the pipe */
+    H1_TRAILERS,  /* the rest of a trailer section */
+    H1_TUNNEL,    /* bytes of a WebSocket, and room for them in the pipe */
+    H1_READ,      /* nothing: the request was read whole, its response is on the way */
+    H1_REFUSED,   /* nothing: the request is not read any further, the connection closes after the response */
+    H1_LINGER,    /* the client's end; all bytes are thrown away (RFC 9112 9.6) */
+    H1_CLOSED,    /* its reclaim */
 };
 
 /* What the connection waits for on its output side. */
@@ -92,11 +93,18 @@ void h1_conn_close(struct h1_conn *c, bool abort);
 /* Sets what is waited for on the socket after something changed. */
 void h1_conn_update(struct h1_conn *c);
 
-/* Lets go of the socket, which the HTTP/2 front serves from now on: the slot is kept until h1_conn_release. Returns its
- * handle. */
-port_handle h1_conn_hand_over(struct h1_conn *c);
+/* Stops serving the connection, which the HTTP/2 front takes (conn_move) from c->conn: the slot is kept until
+ * h1_conn_release. */
+void h1_conn_hand_over(struct h1_conn *c);
 /* Gives the slot back at the end of this pass. */
 void h1_conn_release(struct h1_conn *c);
+
+/* ---- h1_secure.c ---- */
+
+/* Begins the TLS handshake, which `class` bounds; behind it the front that ALPN chose serves the client. */
+void h1_secure_begin(struct h1_conn *c, struct timer_class *class);
+/* Its time is over. */
+void h1_secure_timeout(struct h1_conn *c);
 
 /* ---- h1_input.c ---- */
 

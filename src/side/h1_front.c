@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "net/tls.h"
 #include "side/h1_conn.h"
 
 #include <string.h>
@@ -23,6 +24,7 @@ static struct timer_class body_class;
 static struct timer_class again_class;
 static struct timer_class write_class;
 static struct timer_class linger_class;
+static struct timer_class handshake_class;
 
 const struct front_settings *h1_front_settings(void)
 {
@@ -73,6 +75,10 @@ static void on_read_timer(struct timer *timer)
     const struct front_read_timeout *t =
         c->input == H1_BODY || c->input == H1_TRAILERS ? &settings->body : &settings->head;
 
+    if (c->input == H1_HANDSHAKE) {
+        h1_secure_timeout(c);
+        return;
+    }
     if (c->input == H1_LINGER || c->input == H1_IDLE) {
         h1_conn_close(c, false);
         return;
@@ -112,16 +118,12 @@ void h1_conn_close(struct h1_conn *c, bool abort)
     loop_reclaim(&c->reclaim);
 }
 
-port_handle h1_conn_hand_over(struct h1_conn *c)
+void h1_conn_hand_over(struct h1_conn *c)
 {
-    port_handle handle = c->conn.handle;
-
-    c->conn.handle = PORT_NO_HANDLE;
     c->input = H1_CLOSED;
     timer_cancel(&c->read_timer);
     loop_unmark(&c->task);
     list_remove(&c->node);
-    return handle;
 }
 
 void h1_conn_release(struct h1_conn *c)
@@ -244,9 +246,9 @@ const struct side_ops h1_front_ops = {op_news, op_news, op_space, op_abort};
 
 /* ---- accepting ---- */
 
-static bool room(void)
+static bool room(const struct listener_settings *listen)
 {
-    return client_pool.used + reserved < client_pool.count;
+    return client_pool.used + reserved < client_pool.count && (!listen->tls || tls_has_room());
 }
 
 void h1_front_reserve(void)
@@ -264,7 +266,6 @@ void h1_front_accept(const struct listener_settings *listen, port_handle handle,
 {
     struct h1_conn *c = pool_take(&client_pool);
 
-    (void)listen;
     if (!c) { /* room() said otherwise */
         port_close(handle, true);
         return;
@@ -278,6 +279,10 @@ void h1_front_accept(const struct listener_settings *listen, port_handle handle,
     timer_init(&c->write_timer, on_write_timer);
     list_push_back(&clients, &c->node);
     conn_open(&c->conn, handle, on_ready);
+    if (listen->tls) {
+        h1_secure_begin(c, &handshake_class);
+        return;
+    }
     h1_conn_await_request(c);
     h1_conn_update(c);
 }
@@ -301,6 +306,7 @@ void h1_front_init(const struct front_settings *s)
     timer_class_init(&again_class, "request-rate", READ_AGAIN_MS);
     timer_class_init(&write_class, "client-write", s->timeout_ms);
     timer_class_init(&linger_class, "linger", CONFIG_LINGER_MS);
+    timer_class_init(&handshake_class, "handshake", s->handshake_ms);
 }
 
 void h1_front_exit(void)
@@ -311,6 +317,7 @@ void h1_front_exit(void)
     timer_class_remove(&again_class);
     timer_class_remove(&write_class);
     timer_class_remove(&linger_class);
+    timer_class_remove(&handshake_class);
 }
 
 void h1_front_drain(void)
@@ -319,7 +326,7 @@ void h1_front_drain(void)
     LIST_EACH_SAFE (node, &clients) {
         struct h1_conn *c = container_of(node, struct h1_conn, node);
 
-        if (c->input == H1_IDLE)
+        if (c->input == H1_IDLE || c->input == H1_HANDSHAKE)
             h1_conn_close(c, false);
     }
 }

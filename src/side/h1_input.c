@@ -65,7 +65,8 @@ static void take_head(struct h1_conn *c)
         reason = h1_interpret(head, minor, &request);
     }
     if (reason == H1_OK && request.absolute &&
-        !forward_is_ours(&c->ex->site->forward, head_text(head, head->authority), &c->ex->local))
+        !forward_is_ours(&c->ex->site->forward, head_text(head, head->authority), &c->ex->local,
+                         conn_is_secure(&c->conn)))
         reason = H1_NOT_OURS;
     if (reason != H1_OK) {
         h1_body_refuse(c, reason);
@@ -177,6 +178,7 @@ bool h1_input_wanted(const struct h1_conn *c)
     case H1_TUNNEL: return !c->eof && room_for_read(c, &buf) > 0;
     case H1_READ: /* to see it go; pipelined bytes are read once, then they wait in the socket */
         return !c->eof && c->rest_at == c->rest_end && room_for_read(c, &buf) > 0;
+    case H1_HANDSHAKE:
     case H1_REFUSED:
     case H1_CLOSED: return false;
     }
@@ -186,9 +188,8 @@ bool h1_input_wanted(const struct h1_conn *c)
 /* The connection begins with HTTP/2's preface: the other front serves it. */
 static void hand_over(struct h1_conn *c, const uint8_t *bytes, size_t n)
 {
-    port_handle handle = h1_conn_hand_over(c);
-
-    h2_front_take_over(c, handle, &c->peer, &c->local, bytes, n);
+    h1_conn_hand_over(c);
+    h2_front_take_over(c, &c->conn, &c->peer, &c->local, bytes, n);
 }
 
 /* The first bytes came one by one, so an exchange was opened for them. */
@@ -203,10 +204,10 @@ static void hand_over_late(struct h1_conn *c)
     hand_over(c, conn_input(), n);
 }
 
-/* Whether the connection has just begun, and with HTTP/2. */
+/* Whether the connection has just begun, and with HTTP/2. Over TLS that is for ALPN to say (RFC 9113 3.3). */
 static bool is_preface(const struct h1_conn *c, const void *bytes, size_t n)
 {
-    return c->requests == 0 && h2_front_is_preface(bytes, n);
+    return c->requests == 0 && !conn_is_secure(&c->conn) && h2_front_is_preface(bytes, n);
 }
 
 /* n bytes came (into buf). */
@@ -231,6 +232,7 @@ static void take(struct h1_conn *c, const uint8_t *buf, size_t n)
         ex->request.head.used += (uint32_t)n;
         c->rest_end = ex->request.head.used;
         return;
+    case H1_HANDSHAKE:
     case H1_IDLE:
     case H1_REFUSED:
     case H1_LINGER:
@@ -245,7 +247,7 @@ static void take_first(struct h1_conn *c, const uint8_t *buf, size_t n)
         hand_over(c, buf, n);
         return;
     }
-    c->ex = exchange_open(&h1_front_ops, c, &c->peer, &c->local);
+    c->ex = exchange_open(&h1_front_ops, c, &c->conn, &c->peer, &c->local);
     if (!c->ex) {
         answer_no_room(c);
         return;

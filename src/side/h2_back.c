@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "net/tls.h"
 #include "side/h2_back_conn.h"
 
 #include <string.h>
@@ -138,6 +139,29 @@ static void close_gracefully(struct h2_back *back)
 
 /* ---- events ---- */
 
+static void on_tls_done(struct conn *conn, enum tls_end end)
+{
+    static const enum cause causes[] = {
+        [TLS_FAILED] = CAUSE_TLS_FAILED, [TLS_UNTRUSTED] = CAUSE_TLS_UNTRUSTED, [TLS_NO_ALPN_H2] = CAUSE_TLS_NO_H2};
+    struct h2_back *back = container_of(conn, struct h2_back, conn);
+
+    if (end != TLS_DONE) {
+        log_warn("h2_back", "%.*s: TLS: %s", TEXT_ARG(back->base.backend->settings.name), tls_reason(conn));
+        h2_back_lose(back, causes[end]);
+    } else if (!h2_back_start(back)) {
+        h2_back_lose(back, CAUSE_NO_ROOM);
+    }
+}
+
+/* The socket is connected: hands are shaken, in the same time that the connect had. */
+static bool start_tls(struct h2_back *back)
+{
+    const struct backend *backend = back->base.backend;
+
+    h2_back_await(back, H2_WAIT_TLS);
+    return tls_connect(&back->conn, backend->settings.host, backend->settings.number, on_tls_done);
+}
+
 static void on_connect(struct h2_back *back)
 {
     enum port_result result = port_connect_result(back->conn.handle);
@@ -146,7 +170,7 @@ static void on_connect(struct h2_back *back)
         return;
     if (result != PORT_OK)
         h2_back_lose(back, connect_cause(port_error()));
-    else if (!h2_back_start(back))
+    else if (!(back->base.backend->settings.tls ? start_tls(back) : h2_back_start(back)))
         h2_back_lose(back, CAUSE_NO_ROOM);
 }
 

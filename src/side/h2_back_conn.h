@@ -8,6 +8,7 @@
 /* What a connection's timer runs for. */
 enum h2_back_wait {
     H2_WAIT_CONNECT,  /* the socket's connect */
+    H2_WAIT_TLS,      /* the end of the TLS handshake */
     H2_WAIT_SETTINGS, /* the peer's SETTINGS, and its acknowledgement of ours */
     H2_WAIT_PING,     /* any byte in answer to a PING */
     H2_WAIT_LIFE,     /* the same, for longer: it is lost else */

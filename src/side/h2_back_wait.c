@@ -65,7 +65,8 @@ static enum h2_back_wait wait_of(const struct h2_back *back, bool blocked)
 static struct timer_class *class_of(const struct backend *backend, enum h2_back_wait wait)
 {
     switch (wait) {
-    case H2_WAIT_CONNECT: return backend->connect_class;
+    case H2_WAIT_CONNECT:
+    case H2_WAIT_TLS: return backend->connect_class;
     case H2_WAIT_SETTINGS: return backend->settings_class;
     case H2_WAIT_WRITE: return backend->timeout_class;
     case H2_WAIT_PING: return &ping_class;
@@ -136,6 +137,7 @@ void h2_back_on_timer(struct timer *timer)
     back->wait = H2_WAIT_NOTHING;
     switch (wait) {
     case H2_WAIT_CONNECT: h2_back_lose(back, CAUSE_CONNECT_TIMEOUT); return;
+    case H2_WAIT_TLS: h2_back_lose(back, CAUSE_TLS_TIMEOUT); return;
     case H2_WAIT_WRITE: h2_back_lose(back, CAUSE_BACKEND_TIMEOUT); return;
     case H2_WAIT_LIFE: h2_back_lose(back, CAUSE_BACKEND_SILENT); return;
     case H2_WAIT_SETTINGS: on_no_settings(back); break;

@@ -348,6 +348,11 @@ const struct side_ops h2_front_ops = {note_news, op_data, op_space, op_abort};
 
 /* ---- taking over ---- */
 
+bool h2_front_has_room(void)
+{
+    return h2_client_pool.used < h2_client_pool.count;
+}
+
 /* No session is free: SETTINGS, as a server must begin with, and GOAWAY(ENHANCE_YOUR_CALM) with last stream 0 (RFC
    9113 6.8), so that the client may retry everything elsewhere or later. */
 static void refuse(struct conn *conn)
@@ -380,28 +385,27 @@ static void init(struct h2_front *c, struct h1_conn *slot, const struct port_add
     h2_calm_init(c);
 }
 
-void h2_front_take_over(struct h1_conn *slot, port_handle handle, const struct port_addr *peer,
+void h2_front_take_over(struct h1_conn *slot, struct conn *conn, const struct port_addr *peer,
                         const struct port_addr *local, const uint8_t *bytes, size_t n)
 {
     struct h2_front *c = pool_take(&h2_client_pool);
-    struct conn refused;
 
     if (!c) {
-        conn_open(&refused, handle, h2_front_on_ready);
-        refuse(&refused);
+        refuse(conn);
         h1_conn_release(slot);
         return;
     }
     init(c, slot, peer, local);
     list_push_back(&clients, &c->node);
-    conn_open(&c->conn, handle, h2_front_on_ready);
+    conn_move(&c->conn, conn, h2_front_on_ready);
     if (!h2_session_open_server(&c->h2, h2_front_callbacks, c) || !h2_front_submit_settings(c->h2.ng)) {
         refuse(&c->conn);
         lose(c, CAUSE_NONE);
         return;
     }
     loop_mark(&c->task);
-    feed(c, bytes, n);
+    if (n > 0)
+        feed(c, bytes, n);
 }
 
 /* ---- the whole front ---- */

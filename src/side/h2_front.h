@@ -20,9 +20,12 @@ void h2_front_exit(void);
    least 4 are needed to say so: no method begins with "PRI ". */
 bool h2_front_is_preface(const uint8_t *bytes, size_t n);
 
-/* Serves the connection from now on: h1_conn_hand_over was called, `bytes` are its first. Gives the slot back
- * (h1_conn_release) when it ends. */
-void h2_front_take_over(struct h1_conn *slot, port_handle handle, const struct port_addr *peer,
+/* Whether a session is free: else TLS offers HTTP/1.1 only. */
+bool h2_front_has_room(void);
+
+/* Serves the connection from now on (conn_move): h1_conn_hand_over was called, `bytes` are its first (none: n is 0).
+ * Gives the slot back (h1_conn_release) when it ends. */
+void h2_front_take_over(struct h1_conn *slot, struct conn *conn, const struct port_addr *peer,
                         const struct port_addr *local, const uint8_t *bytes, size_t n);
 
 /* Begins to drain: GOAWAY, streams finish. */
@@ -49,11 +52,16 @@ static inline bool h2_front_is_preface(const uint8_t *bytes, size_t n)
     return false;
 }
 
-static inline void h2_front_take_over(struct h1_conn *slot, port_handle handle, const struct port_addr *peer,
+static inline bool h2_front_has_room(void)
+{
+    return false;
+}
+
+static inline void h2_front_take_over(struct h1_conn *slot, struct conn *conn, const struct port_addr *peer,
                                       const struct port_addr *local, const uint8_t *bytes, size_t n)
 {
     (void)slot;
-    (void)handle;
+    (void)conn;
     (void)peer;
     (void)local;
     (void)bytes;

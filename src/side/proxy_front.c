@@ -183,9 +183,9 @@ static bool is_trusted(const struct port_addr *peer)
            is_among(settings->trusted, settings->trusted_count, peer);
 }
 
-static bool room(void)
+static bool room(const struct listener_settings *listen)
 {
-    return intake_pool.used < intake_pool.count && h1_front_listener.room();
+    return intake_pool.used < intake_pool.count && h1_front_listener.room(listen);
 }
 
 static void accept_balancer(const struct listener_settings *listen, port_handle handle, const struct port_addr *peer)

@@ -200,8 +200,9 @@ static bool no_room;
 static unsigned accepted;
 static struct side sides[40];
 
-static bool room(void)
+static bool room(const struct listener_settings *settings)
 {
+    (void)settings;
     return !no_room;
 }
 

@@ -265,9 +265,8 @@ static void test_listen_errors(void **state)
         {"Listen 127.0.0.1:8080",
          "'127.0.0.1:8080': expected another address or port: that of c:1 takes this one, too\n"},
         {"Listen 8080", "'8080': expected another address or port: that of c:1 takes this one, too\n"},
-        {"Listen 81 https", "'https': expected http: this build has no TLS\n"},
-        {"Listen 81 ftp", "'ftp': expected the protocol http, proxy=, or nothing\n"},
-        {"Listen 81 http x", "'x': expected the protocol http, proxy=, or nothing\n"},
+        {"Listen 81 ftp", "'ftp': expected the protocol http or https, proxy=, or nothing\n"},
+        {"Listen 81 http x", "'x': expected the protocol http or https, proxy=, or nothing\n"},
     };
 
     (void)state;
@@ -400,7 +399,7 @@ static void test_proxy_pass(void **state)
 
 static void test_proxy_pass_errors(void **state)
 {
-#define EXPECTED_URL ": expected h2c://HOST[:PORT][/PATH]"
+#define EXPECTED_URL ": expected h2c:// or h2://HOST[:PORT][/PATH]"
 #define EXPECTED_KEYS                                                                                                  \
     "expected max=, connectiontimeout=, timeout=, responsetimeout=, requesttimeout=, acquire=, maxqueue=, retries=, "  \
     "settingstimeout=, ping=, "                                                                                        \
@@ -412,7 +411,6 @@ static void test_proxy_pass_errors(void **state)
         {"\"\" h2c://b/", "'': expected a path: / first, neither ? nor #\n"},
         {"/x?y h2c://b/", "'/x?y': expected a path: / first, neither ? nor #\n"},
         {"/x ! y", "'y': expected nothing behind !\n"},
-        {"/x h2://b/", "'h2://b/'" EXPECTED_URL ": this build has no TLS for h2://\n"},
         {"/x http://b/", "'http://b/'" EXPECTED_URL ": backends are spoken to in HTTP/2 only\n"},
         {"/x HTTPS://b/", "'HTTPS://b/'" EXPECTED_URL ": backends are spoken to in HTTP/2 only\n"},
         {"/x ajp://b/", "'ajp://b/'" EXPECTED_URL "\n"},
@@ -517,15 +515,16 @@ static void test_unix(void **state)
         "c:4: Listen: 'unix:/a': expected another address or port: that of c:3 takes this one, too\n"
         "c:5: Listen: 'unix:b'" EXPECTED_PATH "c:6: Listen: 'unix:'" EXPECTED_PATH
         "c:7: Listen: 'unix:/a b'" EXPECTED_PATH
-        "c:8: Listen: 'mode=0600': expected the protocol http, proxy=, or nothing\n"
+        "c:8: Listen: 'mode=0600': expected the protocol http or https, proxy=, or nothing\n"
         "c:9: Listen: 'mode=1000': expected the permissions of the socket's file as an octal number to 0777\n"
         "c:10: Listen: 'mode=': expected the permissions of the socket's file as an octal number to 0777\n"
         "c:11: Listen: 'mode=9': expected the permissions of the socket's file as an octal number to 0777\n");
     bad("ProxyPass /x unix:/a\nProxyPass /x unix:/a|\nProxyPass /x unix:a|h2c://b/\nProxyPass /x unix:/a|http://b/",
-        "c:3: ProxyPass: 'unix:/a': expected unix:/PATH|h2c://HOST[:PORT][/PATH]\n"
-        "c:4: ProxyPass: '': expected h2c://HOST[:PORT][/PATH]\n"
+        "c:3: ProxyPass: 'unix:/a': expected unix:/PATH|h2c:// or h2://HOST[:PORT][/PATH]\n"
+        "c:4: ProxyPass: '': expected h2c:// or h2://HOST[:PORT][/PATH]\n"
         "c:5: ProxyPass: 'unix:a|h2c://b/'" EXPECTED_PATH
-        "c:6: ProxyPass: 'http://b/': expected h2c://HOST[:PORT][/PATH]: backends are spoken to in HTTP/2 only\n");
+        "c:6: ProxyPass: 'http://b/': expected h2c:// or h2://HOST[:PORT][/PATH]: backends are spoken to in HTTP/2 "
+        "only\n");
 }
 
 static void test_remote_ip(void **state)
@@ -650,6 +649,9 @@ static void test_read_timeout(void **state)
     good_line("RequestReadTimeout header=10-30,MinRate=400 body=15,minrate=300");
     assert_timeout(&config.front.head, 10000, 30000, 400);
     assert_timeout(&config.front.body, 15000, 0, 300);
+    good_line("RequestReadTimeout handshake=5 header=10-30,MinRate=400");
+    assert_int_equal(config.front.handshake_ms, 5000);
+    assert_timeout(&config.front.head, 10000, 30000, 400);
     good_line("RequestReadTimeout Header=10");
     assert_timeout(&config.front.head, 10000, 0, 0);
     assert_timeout(&config.front.body, CONFIG_READ_BODY_S * 1000, 0, CONFIG_READ_RATE);
@@ -659,10 +661,11 @@ static void test_read_timeout(void **state)
     good_line("RequestReadTimeout body=10-0,MinRate=5");
     assert_timeout(&config.front.body, 10000, 0, 5);
 #define LINE "c:3: RequestReadTimeout: "
-    bad("RequestReadTimeout header", LINE "'header': expected header=SECONDS[-SECONDS][,MinRate=BYTES] body=...\n");
-    bad("RequestReadTimeout x=5", LINE "'x=5': expected header=SECONDS[-SECONDS][,MinRate=BYTES] body=...\n");
-    bad("RequestReadTimeout handshake=5",
-        LINE "'handshake=5': expected header= or body=: this build has no TLS to shake hands\n");
+    bad("RequestReadTimeout header",
+        LINE "'header': expected handshake=SECONDS header=SECONDS[-SECONDS][,MinRate=BYTES] body=...\n");
+    bad("RequestReadTimeout x=5",
+        LINE "'x=5': expected handshake=SECONDS header=SECONDS[-SECONDS][,MinRate=BYTES] body=...\n");
+    bad("RequestReadTimeout handshake=5s", LINE "'handshake=5s': expected a number of seconds behind the =\n");
     bad("RequestReadTimeout header=", LINE "'header=': expected a number of seconds behind the =\n");
     bad("RequestReadTimeout header=5s", LINE "'header=5s': expected a number of seconds behind the =\n");
     bad("RequestReadTimeout header=5-,MinRate=1",

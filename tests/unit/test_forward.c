@@ -434,7 +434,7 @@ static void test_is_ours(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         context.local.port = cases[i].port;
         settings.server_name = cases[i].server_name;
-        if (forward_is_ours(&settings, cases[i].authority, &context.local) != cases[i].ours)
+        if (forward_is_ours(&settings, cases[i].authority, &context.local, false) != cases[i].ours)
             fail_msg("case %zu: %.*s", i, TEXT_ARG(cases[i].authority));
     }
 }

@@ -1,0 +1,343 @@
+"""TLS on both sides, with curl and openssl in front, nghttpd behind, and certificates of every kind."""
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+import behave
+from certs import Certs
+from procs import Process, free_port, program, run, wait_until
+
+HTTP = pytest.mark.parametrize("version", ["1.1", "2"])
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory):
+    return Certs(tmp_path_factory.mktemp("certs"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("site")
+    for name, size in (("1k", 1024), ("3m", 3_000_000)):
+        (directory / name).write_bytes(behave.pattern(size))
+    return directory
+
+
+@pytest.fixture
+def secure(make_culvert, certs):
+    """Makes a proxy with https on its port in front of a backend: secure(peer, "Directive", names=["good"])."""
+    def make(backend, *lines, names=("good",)):
+        port = free_port()
+        pairs = [line for name in names for line in certs.pair(name)]
+        proxy = make_culvert(backend, f"Listen 127.0.0.1:{port} https", *pairs, *lines)
+        proxy.tls_port = port
+        return proxy
+    return make
+
+
+@pytest.fixture
+def make_tls_nghttpd(tmp_path, site, certs):
+    """Makes nghttpd origins with TLS: make_tls_nghttpd("expired")."""
+    running = []
+
+    def make(name, *options):
+        for _ in range(5):
+            port = free_port()
+            argv = [program("nghttpd"), "-a", "127.0.0.1", "-n1", "-d", str(site), *options, str(port),
+                    certs.path(f"{name}.key"), certs.path(f"{name}.pem")]
+            running.append(Process(argv, tmp_path / f"tls-nghttpd{len(running)}"))
+            if running[-1].wait_listening(port):
+                return port
+        raise AssertionError(running[-1].text())
+    yield make
+    for process in running:
+        process.end()
+
+
+@pytest.fixture
+def behind(make_culvert, certs):
+    """Makes a proxy in front of a backend with TLS: behind(port, "Directive", host="localhost", ca="ca")."""
+    def make(port, *lines, host="localhost", ca="ca"):
+        trusted = [f'SSLProxyCACertificateFile "{certs.path(ca)}.pem"'] if ca else []
+        return make_culvert(None, f'ProxyPass "/" "h2://{host}:{port}/"', *trusted, *lines)
+    return make
+
+
+def curl(proxy, path, *options, ca=None, host="localhost", port=None, text=True):
+    """(exit status, output, errors) of curl over TLS."""
+    trust = ["--cacert", ca] if ca else ["-k"]
+    done = run(["curl", "-sS", "--noproxy", "*", *trust, *options, "--resolve", f"{host}:{port or proxy.tls_port}:127.0.0.1",
+                f"https://{host}:{port or proxy.tls_port}{path}"], text=text)
+    return done.returncode, done.stdout, done.stderr
+
+
+def s_client(port, *options, stdin=b""):
+    """The output of openssl s_client."""
+    done = subprocess.run([program("openssl"), "s_client", "-connect", f"127.0.0.1:{port}", *options], input=stdin,
+                          capture_output=True, timeout=30, check=False)
+    return (done.stdout + done.stderr).decode(errors="replace")
+
+
+def to_its_end(connection):
+    """Reads until the proxy has closed the connection, in whatever way."""
+    try:
+        while connection.recv(1000):
+            pass
+    except ConnectionResetError:
+        pass
+
+
+# clients -----------------------------------------------------------------------------------------------------
+
+
+@HTTP
+def test_download_and_upload(secure, peer, certs, tmp_path, version):
+    proxy = secure(peer)
+    how = ["--http1.1"] if version == "1.1" else ["--http2"]
+    out = tmp_path / "out"
+    status, got, errors = curl(proxy, "/size/3000000", *how, "-o", str(out), "-w", "%{http_version}", ca=certs.path("ca.pem"))
+    assert (status, got) == (0, version), errors
+    assert out.read_bytes() == behave.pattern(3_000_000)
+    status, got, errors = curl(proxy, "/echo", *how, "-T", str(out), ca=certs.path("ca.pem"))
+    assert status == 0 and '"size": 3000000' in got.replace('":3', '": 3'), (got, errors)
+    assert [line.end for line in proxy.log_lines(2)] == ["--", "--"]
+
+
+@HTTP
+def test_backend_hears_of_https(secure, peer, version):
+    proxy = secure(peer)
+    how = "--http1.1" if version == "1.1" else "--http2"
+    status, got, errors = curl(proxy, "/echo", how)
+    assert status == 0, errors
+    assert re.search(r'"x-forwarded-proto"[:,] *"https"', got), got
+    assert "proto=https" in got
+
+
+def test_sni_chooses(secure, peer, certs):
+    proxy = secure(peer, names=["good", "api"])
+    for name, wanted in (("localhost", "good"), ("api.test", "api"), ("a.wild.test", "good"), ("nobody.test", "good")):
+        shown = s_client(proxy.tls_port, "-servername", name, "-tls1_2")
+        serial = certs.run("x509", "-in", f"{wanted}.pem", "-noout", "-serial")
+        sent = subprocess.run([program("openssl"), "x509", "-noout", "-serial"], input=shown.encode(), capture_output=True,
+                              timeout=30, check=True).stdout.decode()
+        assert sent == serial, name
+
+
+def test_rsa_beside_ecdsa(secure, peer):
+    proxy = secure(peer, names=["good", "rsa"])
+    assert "ECDHE-ECDSA" in s_client(proxy.tls_port, "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256")
+    assert "ECDHE-RSA" in s_client(proxy.tls_port, "-tls1_2", "-cipher", "ECDHE-RSA-AES256-GCM-SHA384")
+
+
+@pytest.mark.parametrize("options", [["-tls1"], ["-tls1_1"], ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256"],
+                                     ["-tls1_2", "-cipher", "AES128-GCM-SHA256"]], ids=lambda o: o[-1])
+def test_old_tls_is_refused(secure, peer, options):
+    proxy = secure(peer)
+    shown = s_client(proxy.tls_port, *options, "-cipher", "ALL:@SECLEVEL=0" if len(options) == 1 else options[-1])
+    assert "alert" in shown and "Cipher is (NONE)" in shown, shown
+    wait_until(lambda: "the handshake failed: no" in proxy.diagnostics(), "the reason in the log")
+
+
+def test_no_renegotiation_no_compression(secure, peer):
+    shown = s_client(secure(peer).tls_port, "-tls1_2", stdin=b"R\n")
+    assert "Compression: NONE" in shown and "no renegotiation" in shown, shown
+
+
+@pytest.mark.parametrize("options", [[], ["-no_ticket"]], ids=["ticket", "id"])
+def test_resumption(secure, peer, tmp_path, options):
+    proxy = secure(peer)
+    kept = str(tmp_path / "session")
+    assert "New, TLSv1.2" in s_client(proxy.tls_port, "-tls1_2", *options, "-sess_out", kept)
+    assert "Reused, TLSv1.2" in s_client(proxy.tls_port, "-tls1_2", *options, "-sess_in", kept)
+    proxy.process.popen.send_signal(signal.SIGHUP)
+    wait_until(lambda: "were read again" in proxy.diagnostics(), "the reload")
+    assert "New, TLSv1.2" in s_client(proxy.tls_port, "-tls1_2", *options, "-sess_in", kept)
+
+
+def test_client_certificates(secure, peer, certs):
+    proxy = secure(peer, "SSLVerifyClient require", f'SSLCACertificateFile "{certs.path("ca.pem")}"',
+                   f'SSLCARevocationFile "{certs.path("ca.crl")}"',
+                   'RequestHeader set X-SSL-Client-S-DN "%{SSL_CLIENT_S_DN}s"')
+
+    def get(name):
+        mine = ["--cert", certs.path(f"{name}.pem"), "--key", certs.path(f"{name}.key")] if name else []
+        return curl(proxy, "/echo", *mine, "-H", "X-SSL-Client-S-DN: forged")
+    status, got, errors = get("client")
+    assert status == 0 and "O=Culvert, CN=client one" in got and "forged" not in got, (got, errors)
+    for name, reason in ((None, "no certificate"), ("unknown-ca", "unknown CA"), ("expired", "certificate expired"),
+                         ("self-signed", "self-signed certificate"), ("revoked", "certificate revoked")):
+        status, got, errors = get(name)
+        assert status != 0, (name, got, errors)
+        wait_until(lambda reason=reason: f"the handshake failed: {reason}" in proxy.diagnostics(), reason)
+
+
+def test_optional_client_certificates(secure, peer, certs):
+    proxy = secure(peer, "SSLVerifyClient optional", f'SSLCACertificateFile "{certs.path("ca.pem")}"',
+                   'RequestHeader set X-Verify "%{SSL_CLIENT_VERIFY}s"', "RequestHeader set X-Dn %{SSL_CLIENT_S_DN}s")
+    status, got, errors = curl(proxy, "/echo", "-H", "X-Dn: forged")
+    assert status == 0 and "NONE" in got and "x-dn" not in got, (got, errors)
+    mine = ["--cert", certs.path("unknown-ca.pem"), "--key", certs.path("unknown-ca.key")]
+    assert curl(proxy, "/echo", *mine)[0] != 0
+
+
+def test_hsts(secure, peer):
+    proxy = secure(peer, 'Header always set Strict-Transport-Security "max-age=31536000"', "Header set X-Only backend",
+                   'ProxyPass "/gone" "!"')
+    for path, only in (("/size/10", True), ("/gone", False)):
+        status, got, errors = curl(proxy, path, "-D", "-", "-o", "/dev/null")
+        assert status == 0, errors
+        assert "strict-transport-security: max-age=31536000" in got.lower()
+        assert ("x-only: backend" in got.lower()) == only
+
+
+def test_cut_without_close_notify(secure, peer):
+    """A client that goes without close_notify in the middle of its body: no whole request reaches the backend."""
+    proxy = secure(peer)
+    with subprocess.Popen([program("openssl"), "s_client", "-quiet", "-connect", f"127.0.0.1:{proxy.tls_port}"],
+                          stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as client:
+        client.stdin.write(b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        client.stdin.flush()
+        wait_until(lambda: peer.connections, "the request")
+        client.kill()
+    line = proxy.log_line()
+    assert line.end[0] == "C", line.text
+
+
+def test_plain_text_and_silence(secure, peer):
+    """What is no handshake ends, and its place is free again."""
+    proxy = secure(peer, "RequestReadTimeout handshake=1")
+    with socket.create_connection(("127.0.0.1", proxy.tls_port)) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        to_its_end(plain)
+    with socket.create_connection(("127.0.0.1", proxy.tls_port)) as silent:
+        to_its_end(silent)
+    wait_until(lambda: "too slow" in proxy.diagnostics(), "the timeout")
+    assert curl(proxy, "/size/10")[0] == 0
+
+
+# reload ------------------------------------------------------------------------------------------------------
+
+
+def test_reload(secure, peer, certs, tmp_path):
+    for kind in ("pem", "key"):
+        (tmp_path / f"live.{kind}").write_bytes(open(certs.path(f"good.{kind}"), "rb").read())
+    port = free_port()
+    proxy = secure(peer, f"Listen 127.0.0.1:{port} https", f'SSLCertificateFile "{tmp_path}/live.pem"',
+                   f'SSLCertificateKeyFile "{tmp_path}/live.key"', names=())
+
+    def reload(name, said):
+        for kind in ("pem", "key"):
+            (tmp_path / f"live.{kind}").write_bytes(open(certs.path(f"{name}.{kind}"), "rb").read())
+        before = proxy.diagnostics().count(said)
+        proxy.process.popen.send_signal(signal.SIGHUP)
+        wait_until(lambda: proxy.diagnostics().count(said) > before, said)
+
+    def serves(host):
+        return curl(proxy, "/size/10", ca=certs.path("ca.pem"), host=host)[0] == 0
+    assert serves("localhost") and not serves("api.test")
+    reload("api", "certificates were read again")
+    assert serves("api.test") and not serves("localhost")
+    (tmp_path / "live.key").write_text("nothing")
+    before = proxy.diagnostics().count("are not read again")
+    (tmp_path / "live.pem").write_text("nothing")
+    proxy.process.popen.send_signal(signal.SIGHUP)
+    wait_until(lambda: proxy.diagnostics().count("are not read again") > before, "the fault")
+    assert serves("api.test")
+    reload("good", "certificates were read again")
+    assert serves("localhost")
+
+
+# backends ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["good", "rsa"])
+def test_backend(behind, make_tls_nghttpd, name):
+    proxy = behind(make_tls_nghttpd(name))
+    for _ in range(2):
+        answer = proxy.get("/3m")
+        assert answer.status == 200 and answer.body == behave.pattern(3_000_000)
+    assert [(line.end, line.reuse) for line in proxy.log_lines(2)] == [("--", "N"), ("--", "R")]
+
+
+def test_backend_by_address(behind, make_tls_nghttpd):
+    assert behind(make_tls_nghttpd("good"), host="127.0.0.1").get("/1k").status == 200
+
+
+@pytest.mark.parametrize("name, reason", [
+    ("expired", "certificate expired"), ("future", "certificate not yet valid"), ("wrong-name", "certificate has another name"),
+    ("self-signed", "self-signed certificate"), ("unknown-ca", "unknown CA"), ("revoked", "certificate revoked")])
+def test_backend_untrusted(behind, make_tls_nghttpd, certs, name, reason):
+    proxy = behind(make_tls_nghttpd(name), f'SSLProxyCARevocationFile "{certs.path("ca.crl")}"')
+    assert proxy.get("/1k").status == 502
+    line = proxy.log_line()
+    assert (line.end, line.reason) == ("BK", "tls-verify"), line.text
+    assert f"TLS: {reason}\n" in proxy.diagnostics()
+
+
+@pytest.mark.parametrize("name, lines", [
+    ("expired", ["SSLProxyCheckPeerExpire Off"]), ("wrong-name", ["SSLProxyCheckPeerName Off"]),
+    ("self-signed", ["SSLProxyVerify none"]), ("revoked", [])])
+def test_backend_less_strict(behind, make_tls_nghttpd, name, lines):
+    assert behind(make_tls_nghttpd(name), *lines).get("/1k").status == 200
+
+
+@pytest.mark.parametrize("name, status", [("self-signed", 200), ("expired", 502)])
+def test_backend_pinned(behind, make_tls_nghttpd, certs, name, status):
+    proxy = behind(make_tls_nghttpd(name), f"SSLProxyPin {certs.pin('self-signed')}", ca=None)
+    assert proxy.get("/1k").status == status
+    assert (proxy.log_line().reason == "tls-verify") == (status == 502)
+
+
+def test_backend_wants_our_certificate(behind, make_tls_nghttpd, certs, tmp_path):
+    port = make_tls_nghttpd("good", "--verify-client")
+    (tmp_path / "machine.pem").write_bytes(open(certs.path("client.key"), "rb").read() +
+                                           open(certs.path("client.pem"), "rb").read())
+    assert behind(port, f'SSLProxyMachineCertificateFile "{tmp_path}/machine.pem"').get("/1k").status == 200
+    assert behind(port).get("/1k").status == 502
+
+
+class Server:
+    """openssl s_server, which can leave out ALPN or offer something else."""
+
+    def __init__(self, certs, output, *options):
+        self.port = free_port()
+        argv = [program("openssl"), "s_server", "-accept", f"127.0.0.1:{self.port}", "-cert", certs.path("good.pem"), "-key",
+                certs.path("good.key"), "-quiet", *options]
+        self.process = Process(argv, output)
+        assert self.process.wait_listening(self.port)
+
+
+@pytest.mark.parametrize("options, reason", [(["-alpn", "http/1.1"], "tls-alpn"), ([], "tls-alpn"),
+                                             (["-alpn", "h2", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], "tls-handshake")],
+                         ids=["http/1.1", "none", "tls1.1"])
+def test_backend_without_h2(behind, certs, tmp_path, options, reason):
+    server = Server(certs, tmp_path / "server", *options)
+    proxy = behind(server.port)
+    assert proxy.get("/1k").status == 502
+    assert proxy.log_line().reason == reason, proxy.diagnostics()
+    server.process.end(signal.SIGKILL)
+
+
+def test_backend_closes_or_is_silent(behind):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        proxy = behind(server.getsockname()[1], "ProxyTimeout 5")
+        client = proxy.client()
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        server.accept()[0].close()
+        assert client.response().status == 502
+        assert proxy.log_line().reason == "tls-handshake"
+
+
+def test_bad_files_are_told(certs, tmp_path):
+    from culvert import CHECKED
+    conf = tmp_path / "c.conf"
+    for pair, said in ((("good.pem", "api.key"), "the key is not that of the certificate"),
+                       (("none.pem", "good.key"), "not found"), (("ca.crl", "good.key"), "no certificate"),
+                       (("good.pem", "ca.crl"), "no private key")):
+        conf.write_text(f'Listen 127.0.0.1:{free_port()} https\nProxyPass / h2c://127.0.0.1:1/\n'
+                        f'SSLCertificateFile "{certs.path(pair[0])}"\nSSLCertificateKeyFile "{certs.path(pair[1])}"\n')
+        done = run([CHECKED, "-c", str(conf)])
+        assert done.returncode == 1 and said in done.stderr, done.stderr

@@ -255,8 +255,8 @@ bool method_idempotent(enum method method)
 size_t head_list_size(const struct head *head)
 {
     static const char pseudo[] = ":method:scheme:authority:path";
-    size_t size =
-        sizeof(pseudo) - 1 + 4 * 32 + head->method.len + head->scheme.len + head->authority.len + head->path.len;
+    size_t size = sizeof(pseudo) - 1 + (size_t)4 * 32 + head->method.len + head->scheme.len + head->authority.len +
+                  head->path.len;
 
     if (head->protocol.len > 0)
         size += sizeof(":protocol") - 1 + 32 + head->protocol.len;

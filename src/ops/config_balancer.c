@@ -132,7 +132,9 @@ static bool parse_separator(struct conf_reader *reader, struct text word, struct
         conf_error(reader, word, "expected one character, or Off");
         return false;
     }
-    settings->separator = off ? '\0' : value.ptr[0];
+    settings->separator = '\0';
+    if (!off)
+        settings->separator = value.ptr[0];
     return true;
 }
 

@@ -22,11 +22,12 @@ struct timer_class *backend_time_take(uint32_t duration_ms)
         times[i].users++;
         return &times[i].c;
     }
-    if (!unused)
-        panic("backend_time_take", "a backend takes more than BACKEND_TIMES");
-    timer_class_init(&unused->c, "backend", duration_ms);
-    unused->users = 1;
-    return &unused->c;
+    if (unused) {
+        timer_class_init(&unused->c, "backend", duration_ms);
+        unused->users = 1;
+        return &unused->c;
+    }
+    panic("backend_time_take", "a backend takes more than BACKEND_TIMES");
 }
 
 void backend_time_give(struct timer_class *c)

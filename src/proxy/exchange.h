@@ -115,17 +115,17 @@ struct exchange {
     bool begun; /* bytes of the final response head left for the client: from now on it can only be cut */
 
     /* for the log */
-    uint32_t started;        /* loop_now() when its first byte came */
-    uint16_t status;         /* of the final head for the client; 0: none */
-    uint16_t back_status;    /* from the backend; 0: none */
-    uint16_t back_port;      /* local port of the backend connection; 0: none */
-    int32_t back_stream;     /* stream id there */
-    bool back_reused;        /* that connection had carried a stream before */
-    struct backend *backend; /* that carries it now; NULL: none yet */
+    uint16_t status;      /* of the final head for the client; 0: none */
+    uint16_t back_status; /* from the backend; 0: none */
+    uint16_t back_port;   /* local port of the backend connection; 0: none */
+    bool back_reused;     /* that connection had carried a stream before */
     uint8_t retries;
+    uint32_t started;        /* loop_now() when its first byte came */
+    int32_t back_stream;     /* stream id there */
+    struct backend *backend; /* that carries it now; NULL: none yet */
+    const char *word;        /* the parser's word for CAUSE_BAD_REQUEST */
     enum cause retry_cause;
     enum cause cause;                /* CAUSE_NONE: normal */
-    const char *word;                /* the parser's word for CAUSE_BAD_REQUEST */
     enum exchange_state cause_state; /* the phase in which the cause came */
 
     struct timer timer;       /* of the back: queue, connect, between two signs of life */

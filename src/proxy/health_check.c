@@ -66,7 +66,7 @@ static bool write_head(struct exchange *ex, const struct member *member)
     };
     const struct member_settings *settings = &member->settings;
     struct head *head = &ex->request.head;
-    bool tls = text_eq(member->backend->settings.scheme, TEXT("h2"));
+    bool tls = member->backend->settings.tls;
 
     head->method_id = (uint8_t)methods[settings->check].id;
     return head_store(head, methods[settings->check].name, &head->method) &&

@@ -192,7 +192,7 @@ static void on_readable(struct h2_back *back)
         return;
     }
     h2_back_heard(back);
-    if (!h2_session_feed(&back->h2, conn_input(), n)) {
+    if (!h2_back_feed(back, conn_input(), n)) {
         h2_back_lose(back, CAUSE_BACKEND_PROTOCOL);
         return;
     }

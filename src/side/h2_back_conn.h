@@ -28,17 +28,21 @@ struct h2_back {
     struct task reclaim;
     struct timer timer;
     enum h2_back_wait wait;
-    uint32_t batch;     /* number of the last write */
-    uint32_t pending;   /* bytes of heads handed to nghttp2 and not yet pulled */
-    uint8_t pings;      /* sent since the peer's last HEADERS or DATA, as far as they count */
-    int32_t block;      /* stream whose header block has begun and is not complete; 0: none */
-    bool doubted;       /* a PING was not answered in time */
-    bool acknowledged;  /* our SETTINGS are; or it is waited for no more */
-    bool settings_late; /* they were not in time */
-    bool goaway;        /* the peer sent GOAWAY */
-    bool goodbye;       /* we sent GOAWAY */
-    bool failed;        /* the session is out of memory: the connection ends with the next run */
-    bool write_failed;  /* the last write took nothing and never will */
+    uint32_t batch;      /* number of the last write */
+    uint32_t pending;    /* bytes of heads handed to nghttp2 and not yet pulled */
+    uint8_t pings;       /* sent since the peer's last HEADERS or DATA, as far as they count */
+    uint8_t frame[9];    /* the frame header that comes in ... */
+    uint8_t frame_used;  /* ... so many bytes of it are there */
+    bool frame_dropped;  /* its payload is not for nghttp2 */
+    uint32_t frame_left; /* bytes of its payload to come */
+    int32_t block;       /* stream whose header block has begun and is not complete; 0: none */
+    bool doubted;        /* a PING was not answered in time */
+    bool acknowledged;   /* our SETTINGS are; or it is waited for no more */
+    bool settings_late;  /* they were not in time */
+    bool goaway;         /* the peer sent GOAWAY */
+    bool goodbye;        /* we sent GOAWAY */
+    bool failed;         /* the session is out of memory: the connection ends with the next run */
+    bool write_failed;   /* the last write took nothing and never will */
 };
 
 extern const nghttp2_session_callbacks *h2_back_callbacks;
@@ -72,6 +76,11 @@ void h2_back_on_timer(struct timer *timer);
 void h2_back_probe(struct h2_back *back);
 /* Bytes came. */
 void h2_back_heard(struct h2_back *back);
+
+/* ---- h2_back_feed.c ---- */
+
+/* Hands received bytes to the session: as h2_session_feed. */
+bool h2_back_feed(struct h2_back *back, const uint8_t *bytes, size_t len) MUST_USE;
 
 /* ---- h2_back.c ---- */
 

@@ -23,20 +23,15 @@ int tls_cache_keep(const unsigned char *id, size_t len, const mbedtls_ssl_sessio
 
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
 
-#if defined(MBEDTLS_SSL_PROTO_TLS1_3)
+/* Why not without: see tls_psa.c. */
+#if defined(MBEDTLS_SSL_PROTO_TLS1_3) && defined(MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG)
 #include <psa/crypto.h>
-#define TLS_HAS_13 true
-/* What all versions of the library begin with. */
-static inline bool tls_library_init(void)
-{
-    return psa_crypto_init() == PSA_SUCCESS;
-}
+#define TLS_HAS_13 1
 #else
-#define TLS_HAS_13 false
-static inline bool tls_library_init(void)
-{
-    return true;
-}
+#define TLS_HAS_13 0
+#endif
+#if defined(MBEDTLS_USE_PSA_CRYPTO) && !defined(MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG)
+#error "mbedTLS with MBEDTLS_USE_PSA_CRYPTO must be built with MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG, too"
 #endif
 
 static inline int tls_parse_key(mbedtls_pk_context *pk, const unsigned char *key, size_t len)
@@ -104,12 +99,7 @@ static inline int tls_cache_set_cb(void *unused, unsigned char const *id, size_t
 
 #else
 
-#define TLS_HAS_13 false
-
-static inline bool tls_library_init(void)
-{
-    return true;
-}
+#define TLS_HAS_13 0
 
 static inline int tls_parse_key(mbedtls_pk_context *pk, const unsigned char *key, size_t len)
 {

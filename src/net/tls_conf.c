@@ -287,6 +287,11 @@ bool tls_init(const struct tls_settings *s, tls_report_fn *report, void *user)
         tls_load_fault(&loader, "TLS", "this platform has no random numbers, or too little memory", 0);
         return false;
     }
+    if (!s->tls12 && !TLS_HAS_13) {
+        tls_load_fault(&loader, "SSLProtocol", "this mbedTLS speaks no TLS 1.3", 0);
+        tls_session_exit();
+        return false;
+    }
     choose_suites();
     tls_limit_operations();
     if (!fill(&sets[0], report, user)) {

@@ -143,6 +143,7 @@ static void check_arena(const struct tls *tls)
     struct arena_stats stats;
 
     arena_stats(tls->arena, &stats);
+    log_debug("tls", "a connection took %zu of %zu bytes at most", stats.peak, stats.size);
     if (stats.blocks == 0)
         return;
     log_error("tls", "%u blocks of a connection outlive it", (unsigned)stats.blocks);

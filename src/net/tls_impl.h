@@ -128,6 +128,16 @@ void tls_shake_init(void);
 /* The library's question about each certificate of a chain, the root first. */
 int tls_on_certificate(void *tls, mbedtls_x509_crt *crt, int depth, uint32_t *flags);
 
+/* ---- tls_psa.c ---- */
+
+/* Keys that all handshakes together have at the same time. */
+#define TLS_PSA_KEYS (4 * (CONFIG_TLS_HANDSHAKES + CONFIG_TLS_BACKENDS))
+/* Arena bytes of each. */
+#define TLS_PSA_KEY 128
+/* Prepares and frees what the library has beside contexts. The shared arena is current. False: no memory. */
+bool tls_library_init(void);
+void tls_library_exit(void);
+
 /* ---- tls_session.c ---- */
 
 /* Prepares tickets. False: no memory, or no chance. */

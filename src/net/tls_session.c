@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define SHARED_ARENA 16384
+#define SHARED_ARENA (8192 + TLS_HAS_13 * (8192 + TLS_PSA_KEYS * TLS_PSA_KEY))
 #define NAME_BYTES 4
 #define IV_BYTES 12
 #define TAG_BYTES 16
@@ -106,6 +106,7 @@ void tls_session_exit(void)
 
     for (unsigned i = 0; i < 2; i++)
         mbedtls_gcm_free(&keys[i].gcm);
+    tls_library_exit();
     arena_leave(previous);
     mbedtls_platform_zeroize(clients, sizeof(clients));
     mbedtls_platform_zeroize(backends, sizeof(backends));

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "http/h2_session.h"
+#include "net/tls.h"
 #include "ops/config.h"
 #include "proxy/exchange.h"
 #include "side/h1_conn.h"
@@ -41,7 +42,9 @@ void version_print(const char *version)
     size_t total = 0;
 
     textbuf_init(&b, storage, sizeof(storage));
-    textbuf_printf(&b, "culvert %s, libnghttp2 %s\noptions:", version, h2_session_library());
+    textbuf_printf(&b, "culvert %s, libnghttp2 %s%s%s\noptions:", version, h2_session_library(),
+                   IS_ENABLED(CONFIG_TLS) ? ", mbedTLS " : "", tls_library());
+    put_option(&b, "TLS", IS_ENABLED(CONFIG_TLS));
     put_option(&b, "H2_FRONT", IS_ENABLED(CONFIG_H2_FRONT));
     put_option(&b, "WEBSOCKET", IS_ENABLED(CONFIG_WEBSOCKET));
     put_option(&b, "IPV6", IS_ENABLED(CONFIG_IPV6));
@@ -49,6 +52,7 @@ void version_print(const char *version)
     put_option(&b, "PROXY_PROTOCOL", IS_ENABLED(CONFIG_PROXY_PROTOCOL));
     put_option(&b, "RESOLVE", IS_ENABLED(CONFIG_RESOLVE));
     put_option(&b, "REVERSE_MAP", IS_ENABLED(CONFIG_REVERSE_MAP));
+    put_option(&b, "HEADER_EDIT", IS_ENABLED(CONFIG_HEADER_EDIT));
     put_option(&b, "FORWARDED", IS_ENABLED(CONFIG_FORWARDED));
     put_option(&b, "INCLUDE", IS_ENABLED(CONFIG_INCLUDE));
     put_option(&b, "LOG_DEBUG", IS_ENABLED(CONFIG_LOG_DEBUG));
@@ -61,6 +65,8 @@ void version_print(const char *version)
         textbuf_printf(&b, "  %-24s %6zu x %8zu = %10zu\n", s->name, s->count, s->size, s->count * s->size);
         total += s->count * s->size;
     }
-    textbuf_printf(&b, "  %-24s %30zu\n", "together", total);
+    if (IS_ENABLED(CONFIG_TLS))
+        textbuf_printf(&b, "  %-24s %30zu\n", "TLS", tls_memory());
+    textbuf_printf(&b, "  %-24s %30zu\n", "together", total + tls_memory());
     port_print(false, textbuf_z(&b));
 }

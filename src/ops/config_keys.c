@@ -9,24 +9,24 @@ enum key_kind {
 
 struct key {
     struct text name;
+    size_t field;       /* offset of an uint32_t in struct backend_settings */
+    uint32_t min, max;  /* of a number; a time is 1 ms at least, or 0 when min is 0 */
+    uint32_t otherwise; /* its value when it is not given */
     enum key_kind kind;
-    size_t field;         /* offset of an uint32_t in struct backend_settings */
-    uint32_t min, max;    /* of a number; a time is 1 ms at least, or 0 when min is 0 */
-    uint32_t otherwise;   /* its value when it is not given */
     const char *capacity; /* CONFIG_ option that bounds max; NULL: none */
 };
 
 #define NUMBER(name, field, min, max, otherwise, capacity)                                                             \
     {                                                                                                                  \
-        TEXT_INIT(name), KEY_NUMBER, offsetof(struct backend_settings, field), min, max, otherwise, capacity           \
+        TEXT_INIT(name), offsetof(struct backend_settings, field), min, max, otherwise, KEY_NUMBER, capacity           \
     }
 #define SECONDS(name, field, min, otherwise)                                                                           \
     {                                                                                                                  \
-        TEXT_INIT(name), KEY_SECONDS, offsetof(struct backend_settings, field), min, 0, otherwise, NULL                \
+        TEXT_INIT(name), offsetof(struct backend_settings, field), min, 0, otherwise, KEY_SECONDS, NULL                \
     }
 #define MS(name, field, min, otherwise)                                                                                \
     {                                                                                                                  \
-        TEXT_INIT(name), KEY_MS, offsetof(struct backend_settings, field), min, 0, otherwise, NULL                     \
+        TEXT_INIT(name), offsetof(struct backend_settings, field), min, 0, otherwise, KEY_MS, NULL                     \
     }
 
 static const struct key keys[] = {

@@ -40,7 +40,7 @@ void backend_conn_calm(struct backend_conn *conn)
         return; /* what was begun before the pause says the same */
     /* Soon behind the last pause: that one was too short. */
     if (loop_now() - backend->calm_until < last)
-        pause = (uint32_t)min_size(last * 2, CALM_MOST);
+        pause = (uint32_t)min_size((size_t)last * 2, CALM_MOST);
     log_info("backend", "%.*s: ENHANCE_YOUR_CALM: a pause of %u ms", TEXT_ARG(backend->settings.name), pause);
     timer_class_set(&backend->calm_class, pause);
     backend->calm = true;

@@ -1,6 +1,9 @@
 /* The pool of backend connections: its fair and bounded queue, and connections that retire. */
 #include "core.h"
 
+#include "base/pool.h"
+#include "side/h2_back_conn.h"
+
 #include <stdlib.h>
 
 /* One backend with these keys. */
@@ -157,13 +160,50 @@ static void retiring_finishes(void **state)
     }
 }
 
+/* The one connection of a world with one connection. */
+static struct h2_back *the_connection(void)
+{
+    struct pool *p = NULL;
+
+    while ((p = pool_next(p)) != NULL)
+        if (strcmp(p->name, "h2_back") == 0)
+            return (struct h2_back *)(void *)p->storage;
+    sim_abort("there is no pool of backend connections");
+}
+
+/* Stream identifiers end at 2^31 - 1: the connection retires, and another goes on. */
+static void stream_ids_run_out(void **state)
+{
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 1});
+    struct client *clients[6];
+
+    (void)state;
+    sim_describe("stream identifiers run out");
+    for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
+        clients[i] = asking("n=10&d=50", i < 1 ? 0 : 200);
+    start("");
+    sim_run(NULL, NULL, 150);
+    CHECK_INT(nghttp2_session_set_next_stream_id(the_connection()->h2.ng, INT32_MAX - 2), 0);
+    core_run(10000);
+    core_settle();
+    for (unsigned i = 0; i < ARRAY_SIZE(clients); i++) {
+        CHECK_INT(client_response(clients[i], 0)->status, 200);
+        check_field(client_response(clients[i], 0)->id, LINE_RETRY, "-");
+    }
+    CHECK_INT(stream_of(client_response(clients[1], 0)->id), INT32_MAX - 2);
+    CHECK_INT(stream_of(client_response(clients[2], 0)->id), INT32_MAX);
+    CHECK_INT(stream_of(client_response(clients[3], 0)->id), 1);
+    CHECK_INT(origin->conn_count, 2);
+    for (unsigned i = 0; i < origin->request_count; i++)
+        CHECK_INT(origin->requests[i].tries, 1);
+    core_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fair_queue),
-        cmocka_unit_test(full_queue),
-        cmocka_unit_test(retirement),
-        cmocka_unit_test(retiring_finishes),
+        cmocka_unit_test(fair_queue),        cmocka_unit_test(full_queue),         cmocka_unit_test(retirement),
+        cmocka_unit_test(retiring_finishes), cmocka_unit_test(stream_ids_run_out),
     };
 
     return CORE_RUN(tests);

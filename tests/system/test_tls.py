@@ -2,13 +2,14 @@
 import re
 import signal
 import socket
+import ssl
 import subprocess
 
 import pytest
 
 import behave
 from certs import Certs
-from procs import Process, free_port, program, run, wait_until
+from procs import Process, free_port, program, resident_kib, run, wait_until
 
 HTTP = pytest.mark.parametrize("version", ["1.1", "2"])
 
@@ -216,6 +217,47 @@ def test_plain_text_and_silence(secure, peer):
         to_its_end(silent)
     wait_until(lambda: "too slow" in proxy.diagnostics(), "the timeout")
     assert curl(proxy, "/size/10")[0] == 0
+
+
+def client_hello():
+    """The first bytes of a client."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    out = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), out).do_handshake()
+    return out.read()
+
+
+def test_flood_of_handshakes(secure, peer):
+    """More begun handshakes than there may be: who is connected is served, memory stays, and the rest come later."""
+    proxy = secure(peer, "RequestReadTimeout handshake=0", "KeepAliveTimeout 60")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    flood = []
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", proxy.tls_port), 20)) as client:
+        def get():
+            client.sendall(b"GET /size/10 HTTP/1.1\r\nHost: a\r\n\r\n")
+            got = b""
+            while not got.endswith(behave.pattern(10)):
+                got += client.recv(4096)
+            return got
+        assert get().startswith(b"HTTP/1.1 200")
+        for _ in range(90):
+            flood.append(socket.create_connection(("127.0.0.1", proxy.tls_port), 20))
+            flood[-1].sendall(client_hello())
+        for one in flood[:60]:
+            assert one.recv(1) == b"\x16"  # its ServerHello
+        for _ in range(20):
+            assert get().startswith(b"HTTP/1.1 200")
+        before = resident_kib(proxy.pid)
+        for one in flood[:60]:
+            one.close()
+        assert flood[-1].recv(1) == b"\x16"  # it had waited
+        assert curl(proxy, "/size/10")[0] == 0
+        assert resident_kib(proxy.pid) <= before + 2048
+    for one in flood:
+        one.close()
 
 
 # reload ------------------------------------------------------------------------------------------------------

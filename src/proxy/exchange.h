@@ -48,6 +48,7 @@ struct side {
     bool deferred;    /* its data provider waits for bytes */
     bool ended;       /* it has taken (or sent) the end of the message that it drains */
     bool reset;       /* the peer sent RST_STREAM */
+    uint32_t turn;    /* of its connection when it sent last (h2_front_turn.c) */
     uint32_t batch;   /* number of the write that took its HEADERS; 0: not yet written */
     enum cause cause; /* why it will be reset, when this side found a fault */
     uint8_t refused;  /* enum h1_reason: why the request is answered by itself once its head is complete */

@@ -1,5 +1,6 @@
 /* What nghttp2 tells of a backend's session: response heads, bodies, the ends of streams and of the connection. */
 #include "base/log.h"
+#include "http/priority.h"
 #include "side/h2_back_conn.h"
 
 #include <string.h>
@@ -9,7 +10,7 @@
 
 const nghttp2_session_callbacks *h2_back_callbacks;
 
-static const struct h2_source request_source = {h2_back_stream};
+static const struct h2_source request_source = {h2_back_stream, NULL};
 
 static struct exchange *exchange_of(nghttp2_session *ng, int32_t stream_id)
 {
@@ -187,6 +188,21 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t stream_id, 
 
 /* ---- ends ---- */
 
+/* Bodies of requests share the connection by weight (RFC 7540 5.3): urgent ones (RFC 9218 4) move faster, and none
+   waits for another's end. Only nghttp2 is told. */
+static int weigh(nghttp2_session *ng, struct exchange *ex)
+{
+    static const int16_t weights[PRIORITY_URGENCIES] = {256, 128, 64, NGHTTP2_DEFAULT_WEIGHT, 8, 4, 2, 1};
+    struct priority priority = PRIORITY_DEFAULT;
+    nghttp2_priority_spec spec;
+
+    if (ex->back.ended || !priority_read(&priority, &ex->request.head, &ex->request.head.sections[0]))
+        return 0;
+    nghttp2_priority_spec_init(&spec, 0, weights[priority.urgency], 0);
+    return nghttp2_session_change_stream_priority(ng, ex->back.stream_id, &spec) == 0 ? 0
+                                                                                      : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
 /* HEADERS left for the socket: from now on the request counts as processed, unless the peer says otherwise. */
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
@@ -196,9 +212,10 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
     ex = exchange_of(ng, frame->hd.stream_id);
-    if (ex)
-        ex->back.batch = back->batch;
-    return 0;
+    if (!ex)
+        return 0;
+    ex->back.batch = back->batch;
+    return weigh(ng, ex);
 }
 
 /* Why a stream closed with its response incomplete. */

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+/* Frames that may wait for a client that takes nothing before it is not heard any more. */
+#define QUEUED_MOST 32
 /* The preface (RFC 9113 3.4). */
 #define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -216,6 +218,7 @@ static void h2_front_on_ready(struct watch *watch, unsigned ready)
     if (ready & (PORT_READABLE | PORT_BROKEN))
         on_readable(c);
     if ((ready & PORT_WRITABLE) && !c->closed) {
+        c->blocked = false;
         if (c->wait == H2_CLIENT_WRITE)
             c->wait = H2_CLIENT_NOTHING; /* it takes bytes again: its time starts anew */
         loop_mark(&c->task);
@@ -257,12 +260,18 @@ static bool serve_news(struct h2_front *c)
     return true;
 }
 
+/* Whether the client is heard. Also while it takes nothing: what it sends may be urgent, or cancel what is on its way
+   to it. But not when answers queue up that are no responses' bodies. */
+static bool is_heard(const struct h2_front *c)
+{
+    return room_for_read(c) > 0 && (!c->blocked || nghttp2_session_get_outbound_queue_size(c->h2.ng) < QUEUED_MOST);
+}
+
 static void update(struct h2_front *c)
 {
     unsigned interest = c->blocked ? PORT_WRITABLE : 0;
 
-    if (room_for_read(c) > 0 &&
-        !c->blocked) /* who takes nothing is not heard: its requests would only queue up answers */
+    if (is_heard(c))
         interest |= PORT_READABLE;
     conn_interest(&c->conn, interest);
     set_wait(c);
@@ -280,7 +289,8 @@ static void h2_front_on_run(struct task *task)
         lose(c, CAUSE_NO_ROOM);
         return;
     }
-    result = h2_io_write(&c->h2, &c->conn, &c->batch, &more);
+    result = c->blocked ? PORT_AGAIN : h2_io_write(&c->h2, &c->conn, &c->batch, &more);
+    h2_turn_end(c);
     end_done(c);
     if (result == PORT_ERROR || h2_session_over(&c->h2)) {
         lose(c, result == PORT_ERROR ? CAUSE_CLIENT_CLOSED : CAUSE_NONE);

@@ -1,5 +1,5 @@
 /* A client's HTTP/2 connection, shared by the files of the HTTP/2 front: its life (h2_front.c), its session
- * (h2_front_session.c) and its patience (h2_front_calm.c). */
+ * (h2_front_session.c), its patience (h2_front_calm.c) and the order of its responses (h2_front_turn.c). */
 #ifndef CULVERT_SIDE_H2_FRONT_CONN_H
 #define CULVERT_SIDE_H2_FRONT_CONN_H
 
@@ -50,8 +50,12 @@ struct h2_front {
     bool blocked; /* the socket is full */
     bool failed;  /* the session is out of memory: the connection ends with the next run */
     bool closed;
-    int32_t calm;     /* see h2_front_calm.c */
-    uint32_t calm_at; /* loop_now() when calm was last refilled */
+    uint32_t turn;       /* see h2_front_turn.c: counts turns, */
+    uint32_t turn_bytes; /* and the bytes sent in this one */
+    int32_t waiting;     /* the stream whose turn it is, however urgent others are; 0: none */
+    bool stepped_back;   /* another one has made way for it */
+    int32_t calm;        /* see h2_front_calm.c */
+    uint32_t calm_at;    /* loop_now() when calm was last refilled */
 };
 
 /* ---- h2_front.c ---- */
@@ -79,6 +83,15 @@ bool h2_front_callbacks_init(void);
 bool h2_front_submit_settings(nghttp2_session *ng);
 /* Submits what stands ready of a response's head. False: no memory. */
 bool h2_front_submit(struct h2_front *c, struct exchange *ex);
+
+/* ---- h2_front_turn.c ---- */
+
+/* Whether a response may send n bytes now: false while another one that waited too long has its turn. */
+bool h2_turn_take(struct exchange *ex, size_t n);
+/* After each write. */
+void h2_turn_end(struct h2_front *c);
+/* Before a final response is submitted: takes its priority field into account. nghttp2's result. */
+int h2_turn_urgency(struct h2_front *c, struct exchange *ex, const struct section *section);
 
 /* ---- h2_front_calm.c ---- */
 

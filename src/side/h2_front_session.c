@@ -11,7 +11,7 @@ enum { COST_CONTROL = 1, COST_RESET = 10, GAIN_REQUEST = 6, GAIN_DATA = 2 };
 
 const nghttp2_session_callbacks *h2_front_callbacks;
 
-static const struct h2_source response_source = {h2_front_stream};
+static const struct h2_source response_source = {h2_front_stream, h2_turn_take};
 
 static struct exchange *exchange_of(nghttp2_session *ng, int32_t stream_id)
 {
@@ -355,6 +355,9 @@ static int submit_section(struct h2_front *c, struct exchange *ex, const struct 
     if (section->kind == SECTION_INTERIM)
         return nghttp2_submit_headers(c->h2.ng, NGHTTP2_FLAG_NONE, ex->front.stream_id, NULL, block, count, NULL);
     ex->begun = true;
+    ex->front.turn = c->turn;
+    if (h2_turn_urgency(c, ex, section) != 0)
+        return NGHTTP2_ERR_NOMEM;
     return nghttp2_submit_response(c->h2.ng, ex->front.stream_id, block, count,
                                    response_is_bare(&ex->response) ? NULL : &provider);
 }

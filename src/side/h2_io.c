@@ -59,6 +59,17 @@ static bool end_of_data(nghttp2_session *ng, int32_t stream_id, struct h2_stream
     return submit_trailers(ng, stream_id, stream.out) == 0;
 }
 
+/* Others have their turn: the stream is deferred. */
+static bool may_not_send(const nghttp2_data_source *source, struct h2_stream stream, size_t n)
+{
+    const struct h2_source *src = source->ptr;
+
+    if (!src->take_turn || src->take_turn(stream.ex, n))
+        return false;
+    stream.side->deferred = true;
+    return true;
+}
+
 /* The signature is nghttp2's. NOLINTNEXTLINE(readability-non-const-parameter) */
 ssize_t h2_io_read(nghttp2_session *ng, int32_t stream_id, uint8_t *buf, size_t length, uint32_t *flags,
                    nghttp2_data_source *source, void *user)
@@ -83,6 +94,8 @@ ssize_t h2_io_read(nghttp2_session *ng, int32_t stream_id, uint8_t *buf, size_t 
     if (waiting > 0)
         pipe_peek(&stream.out->pipe, stream.side->claimed, min_size(length, room), iov, gather_segments(gathering) - 2,
                   &n);
+    if (may_not_send(source, stream, n))
+        return NGHTTP2_ERR_DEFERRED;
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     if (n == waiting && stream.out->state == MESSAGE_END && !end_of_data(ng, stream_id, stream, flags))
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;

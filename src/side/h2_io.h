@@ -20,6 +20,8 @@ struct h2_stream {
 typedef struct h2_stream h2_stream_of(struct exchange *ex);
 struct h2_source {
     h2_stream_of *stream_of;
+    /* Whether the stream may send n bytes now (NULL: always); else it is deferred, and who said so resumes it. */
+    bool (*take_turn)(struct exchange *ex, size_t n);
 };
 ssize_t h2_io_read(nghttp2_session *ng, int32_t stream_id, uint8_t *buf, size_t length, uint32_t *flags,
                    nghttp2_data_source *source, void *user);

@@ -134,7 +134,7 @@ static bool has_body(const struct origin_stream *s, uint64_t status)
 
 static void answer(struct origin_stream *s)
 {
-    char status[24], id[24], size[24], length[24];
+    char status[24], id[24], size[24], length[24], urgency[24];
     uint64_t n = plan_get(&s->plan, 'n', 0);
     uint64_t code = plan_get(&s->plan, 's', 200);
     struct bytes huge = {NULL, 0, 0};
@@ -159,6 +159,10 @@ static void answer(struct origin_stream *s)
     if (huge.len > 0) {
         bytes_put(&huge, "", 1);
         fields[count++] = field("x-huge", (const char *)huge.ptr);
+    }
+    if (plan_has(&s->plan, 'y')) {
+        snprintf(urgency, sizeof(urgency), "u=%u", (unsigned)plan_get(&s->plan, 'y', 0));
+        fields[count++] = field("priority", urgency);
     }
     s->trailers_due = plan_get(&s->plan, 't', 0) != 0 && body;
     if (n == 0 && !s->trailers_due && !plan_has(&s->plan, 'r') && !plan_has(&s->plan, 'x'))

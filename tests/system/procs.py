@@ -129,6 +129,12 @@ def resident_kib(pid):
         return int(re.search(r"^Rss:\s+(\d+)", f.read(), re.M)[1])
 
 
+def mapped_kib(pid):
+    """All that the process has mapped: static memory is all of it from the start."""
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"^VmSize:\s+(\d+)", f.read(), re.M)[1])
+
+
 class Nghttpd:
     """nghttpd in clear on a free port, or a certain one, serving a directory."""
 

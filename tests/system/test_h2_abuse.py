@@ -1,7 +1,6 @@
 """HTTP/2 clients that attack: each ends with a connection error or a timeout, within bounds, while a bystander is served
 and memory stays as it is."""
 import itertools
-import re
 import struct
 import time
 
@@ -12,17 +11,11 @@ from culvert import CHECKED, RELEASE, Culvert
 from h2peer import Peer
 from h2wire import (CONTINUATION, DATA, GOAWAY, HEADERS, PADDED, SETTINGS, Client, data, frame, ping, plain, priority,
                     rst_stream, settings, window_update)
-from procs import wait_until
+from procs import mapped_kib, wait_until
 
 ROUNDS = 400  # an attack that goes on for so many rounds was not stopped
 ROUND = 50  # frames, or pairs of them, of a round
 STREAMS = 3000  # what the backend may see of one attack
-
-
-def memory_kib(pid):
-    """All that the process has mapped: static memory is all of it from the start."""
-    with open(f"/proc/{pid}/status") as f:
-        return int(re.search(r"^VmSize:\s+(\d+)", f.read(), re.M)[1])
 
 
 checked = pytest.mark.parametrize("proxy", ["checked"], indirect=True)
@@ -57,7 +50,7 @@ class Bystander:
         self.old = proxy.client()
         self.ask()
         self.arrived = len(backend.requests)
-        self.memory = memory_kib(proxy.pid)
+        self.memory = mapped_kib(proxy.pid)
 
     def ask(self):
         began = time.monotonic()
@@ -77,7 +70,7 @@ class Bystander:
         assert self.seen() <= STREAMS
         self.backend.wait_idle()
         if self.proxy.process.popen.args[0] == RELEASE:
-            assert memory_kib(self.proxy.pid) == self.memory
+            assert mapped_kib(self.proxy.pid) == self.memory
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 import h2wire
 from behave import pattern
 from h2wire import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, Client, data, rst_stream
-from procs import connected_to, curl, run
+from procs import connected_to, curl, run, steady
 
 
 @pytest.fixture
@@ -418,7 +418,7 @@ def test_most_streams_before_settings_are_known(patient, peer):
 def test_exchanges_run_out(make_culvert, make_peer):
     """More streams than exchanges: REFUSED_STREAM at once, which a client may retry; nothing else suffers."""
     peer = make_peer(max_concurrent_streams=8)
-    proxy = make_culvert(peer, "MaxKeepAliveRequests 0", args="acquire=60000", release=True)
+    proxy = make_culvert(peer, "MaxKeepAliveRequests 0", args="acquire=60000 maxqueue=2000", release=True)
     clients = [Client(proxy.port).started() for _ in range(11)]
     streams = [(c, c.open("/hold")) for c in clients for _ in range(100)]
     for c in clients:
@@ -459,6 +459,22 @@ def test_client_cancels_a_download(client, peer, proxy):
     with Client(proxy.port) as other:
         assert other.started().get("/echo").status == 200
     assert len(peer.connections) == 1
+
+
+def test_client_cancels_while_it_reads_nothing(proxy, peer):
+    """A client whose socket is full is still heard: the backend is told at once."""
+    with Client(proxy.port, [(h2wire.INITIAL_WINDOW_SIZE, h2wire.LARGEST_WINDOW)], receive_buffer=4096) as client:
+        client.started().send(h2wire.window_update(0, h2wire.LARGEST_WINDOW - 65535))
+        client.reads = False
+        streams = [client.open("/unknown/100000000") for _ in range(2)]
+        peer.wait_requests(2)
+        steady(lambda: sum(r.sent for r in peer.requests), "the downloads")
+        client.send(rst_stream(streams[0], CANCEL))
+        wanted = peer.requests[0]
+        peer.wait(lambda: wanted.reset_code is not None, "the cancel")
+        assert wanted.reset_code == CANCEL and peer.requests[1].reset_code is None
+        client.send(client.headers(client.new_id(), client.fields("/echo")))
+        peer.wait_requests(3)
 
 
 def test_client_cancels_an_upload(client, peer):
@@ -502,7 +518,7 @@ def test_cut_response_is_never_ended_cleanly(path, client, proxy):
 @pytest.mark.parametrize("code", [1, 2, 8, 11])
 def test_reset_before_the_head(code, client, proxy):
     answer = client.get(f"/reset/{code}")
-    assert answer.status == 502
+    assert answer.status == (503 if code == h2wire.ENHANCE_YOUR_CALM else 502)
     assert proxy.log_line().end == "BW"
 
 

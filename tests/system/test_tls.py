@@ -4,6 +4,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 
 import pytest
 
@@ -371,6 +372,55 @@ def test_backend_closes_or_is_silent(behind):
         server.accept()[0].close()
         assert client.response().status == 502
         assert proxy.log_line().reason == "tls-handshake"
+
+
+def test_backend_resumption(behind, certs):
+    """The second connection resumes the session of the first; after a reload it does not."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certs.path("good.pem"), certs.path("good.key"))
+    context.set_alpn_protocols(["h2"])
+    reused = []
+
+    def serve(server):
+        """Shakes hands with everybody, and closes."""
+        while True:
+            try:
+                with context.wrap_socket(server.accept()[0], server_side=True) as peer:
+                    reused.append(peer.session_reused)
+            except ssl.SSLError:
+                pass
+            except OSError:
+                return
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        proxy = behind(server.getsockname()[1], "LogLevel debug")
+        wait_until(lambda: proxy.get("/").status == 502 and len(reused) > 1, "two connections")
+        assert reused[0] is False and reused[-1] is True
+        proxy.process.popen.send_signal(signal.SIGHUP)
+        wait_until(lambda: "were read again" in proxy.diagnostics(), "the reload")
+        before = len(reused)
+        wait_until(lambda: proxy.get("/").status == 502 and len(reused) > before, "another connection")
+        assert reused[before] is False
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(20)
+
+
+def test_old_connections_outlive_reloads(secure, peer):
+    """They keep their certificates. A second reload waits for them."""
+    proxy = secure(peer, "KeepAliveTimeout 60")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", proxy.tls_port), 20)) as client:
+        for said in ("certificates were read again", "are read again when 1 connections have ended"):
+            proxy.process.popen.send_signal(signal.SIGHUP)
+            wait_until(lambda said=said: said in proxy.diagnostics(), said)
+        client.sendall(b"GET /size/10 HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+        assert curl(proxy, "/size/10")[0] == 0
+    wait_until(lambda: proxy.diagnostics().count("certificates were read again") == 2, "the second reload")
+    assert curl(proxy, "/size/10")[0] == 0
 
 
 def test_bad_files_are_told(certs, tmp_path):

@@ -45,7 +45,7 @@ const struct tls_settings *tls_settings(void);
 struct tls_conf *tls_conf_join(void);
 void tls_conf_leave(struct tls_conf *conf);
 /* SNI: the certificates that a name chooses. */
-int tls_conf_on_name(void *conf, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len);
+int tls_conf_on_name(void *user, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len);
 
 /* ---- tls_load.c: files ---- */
 
@@ -114,9 +114,9 @@ void tls_shake_uncount(struct tls *tls);
 
 /* ---- tls_io.c ---- */
 
-/* The library's reading and writing. */
-int tls_on_send(void *tls, const unsigned char *buf, size_t len);
-int tls_on_receive(void *tls, unsigned char *buf, size_t len);
+/* The library's reading and writing; `user` is the struct tls. */
+int tls_on_send(void *user, const unsigned char *buf, size_t len);
+int tls_on_receive(void *user, unsigned char *buf, size_t len);
 /* Writes encrypted bytes that wait: PORT_OK when none is left. */
 enum port_result tls_flush(struct tls *tls);
 
@@ -126,7 +126,7 @@ enum port_result tls_flush(struct tls *tls);
 void tls_shake_wait(struct tls *tls);
 void tls_shake_init(void);
 /* The library's question about each certificate of a chain, the root first. */
-int tls_on_certificate(void *tls, mbedtls_x509_crt *crt, int depth, uint32_t *flags);
+int tls_on_certificate(void *user, mbedtls_x509_crt *crt, int depth, uint32_t *flags);
 
 /* ---- tls_psa.c ---- */
 

@@ -149,11 +149,14 @@ bool tls_load_pair(const struct tls_loader *loader, const struct tls_pair *pair,
 
 bool tls_load_trusted(const struct tls_loader *loader, const char *file, mbedtls_x509_crt *ca)
 {
+    struct arena_stats stats;
+
     if (!load_chain(loader, file, ca, false))
         return false;
     for (mbedtls_x509_crt *crt = ca; crt != NULL; crt = crt->next)
         warm_public(&crt->pk);
-    if (arena_room(loader->conf->arena) < ARENA_ALIGN * 64) {
+    arena_stats(loader->conf->arena, &stats);
+    if (stats.refused > 0) {
         tls_load_fault(loader, file, "no room: raise CONFIG_TLS_CONF_ARENA", 0);
         return false;
     }

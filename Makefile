@@ -80,6 +80,7 @@ src-$(CONFIG_EPOLL)       += port/posix/watch_epoll.c
 src-$(if $(CONFIG_EPOLL),,y) += port/posix/watch.c
 src-$(CONFIG_UNIX_SOCKETS) += port/posix/unix.c
 src-$(CONFIG_PROXY_PROTOCOL) += src/side/proxy_front.c src/net/proxy_protocol.c
+src-$(CONFIG_CARES)       += src/proxy/names.c port/posix/lookup.c port/posix/hosts.c
 src-$(CONFIG_H2_FRONT)    += $(wildcard src/side/h2_front*.c)
 src-$(CONFIG_HEADER_EDIT) += src/proxy/header_edit.c
 src-$(CONFIG_TLS)         += $(wildcard src/net/tls*.c)
@@ -111,7 +112,8 @@ NGHTTP2_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags libnghttp2 2>/dev/null)
 NGHTTP2_LIBS   ?= $(or $(shell $(PKG_CONFIG) --libs libnghttp2 2>/dev/null),-lnghttp2)
 MBEDTLS_CFLAGS ?=
 MBEDTLS_LIBS   ?= -lmbedtls -lmbedx509 -lmbedcrypto
-LIBS := $(NGHTTP2_LIBS) $(if $(CONFIG_TLS),$(MBEDTLS_LIBS))
+CARES_LIBS     ?= -lcares
+LIBS := $(NGHTTP2_LIBS) $(if $(CONFIG_CARES),$(CARES_LIBS)) $(if $(CONFIG_TLS),$(MBEDTLS_LIBS))
 
 WRAP    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 ALL_CFLAGS  = $(COMMON) $(WARNINGS) $(OPTIMIZE) $(NGHTTP2_CFLAGS) $(MBEDTLS_CFLAGS) $(DEFINES) $(CFLAGS)

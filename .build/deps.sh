@@ -2,7 +2,7 @@
 # Install what a goal needs and the machine does not have: deps.sh build|run|check|bench ...
 # Silent when nothing is missing. Without the right to install, it says what to type.
 # For check also the npm packages of tests/system/node, into its node_modules (not tracked).
-build="gcc libc6-dev make libnghttp2-dev libmbedtls-dev python3 python3-kconfiglib"
+build="gcc libc6-dev make libnghttp2-dev libmbedtls-dev libc-ares-dev python3 python3-kconfiglib"
 run="$build nghttp2-server nghttp2-client curl iproute2"
 check="$run clang clang-format clang-tidy libclang-rt-14-dev llvm cppcheck libcmocka-dev python3-pytest
     python3-pytest-xdist python3-h2 strace chromium"

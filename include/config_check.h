@@ -10,6 +10,10 @@
 #error "CONFIG_BACKEND_CONNS is below CONFIG_BACKENDS: a backend would have no connection. Raise BACKEND_CONNS."
 #endif
 
+#if CONFIG_NAME_TTL_MAX_S < CONFIG_NAME_TTL_MIN_S
+#error "CONFIG_NAME_TTL_MAX_S is below CONFIG_NAME_TTL_MIN_S. Raise NAME_TTL_MAX_S."
+#endif
+
 #if CONFIG_H2_CLIENTS > CONFIG_CLIENTS
 #error "CONFIG_H2_CLIENTS is above CONFIG_CLIENTS: they are some of them. Lower H2_CLIENTS."
 #endif

@@ -153,6 +153,48 @@ bool port_watch(port_handle handle, unsigned interest, void *user);
    Writes at most max events; those that did not fit come with the next call. Returns how many. May return 0 early. */
 unsigned port_poll(int timeout_ms, struct port_event *events, unsigned max);
 
+/* ---- names while the loop runs (only with CONFIG_CARES) ---- */
+
+/* Where the resolver gets its memory: as malloc(3), free(3) and realloc(3). */
+struct port_memory {
+    void *(*alloc)(size_t size);
+    void (*release)(void *ptr);
+    void *(*resize)(void *ptr, size_t size);
+};
+
+enum port_answer_kind {
+    PORT_ANSWER_ADDRS,   /* one address at least */
+    PORT_ANSWER_UNKNOWN, /* there is no such name, or it has no address */
+    PORT_ANSWER_FAILED,  /* nobody could say: no server, no answer, no memory */
+};
+
+struct port_answer {
+    enum port_answer_kind kind;
+    uint8_t count;
+    uint32_t ttl_s;                               /* how long the addresses hold; 0: unknown, or not at all */
+    const char *why;                              /* of the other kinds: a text for the operator; static */
+    struct port_addr addrs[CONFIG_BACKEND_ADDRS]; /* their port is 0; IPv6 and IPv4 by turns (RFC 8305) */
+};
+
+/* A look-up that was begun and not taken or cancelled; there can be CONFIG_BACKENDS. */
+typedef int32_t port_lookup;
+#define PORT_NO_LOOKUP ((port_lookup)-1)
+
+/* Opens the resolver, with these servers (address and port; none: the system's). Blocks no longer than it takes to read
+   the system's files. False: no memory. */
+bool port_lookup_open(const struct port_addr *servers, unsigned count, const struct port_memory *memory) MUST_USE;
+/* Closes it. What was begun is forgotten, and all memory was given back. */
+void port_lookup_close(void);
+
+/* Begins to look up a name (NUL-terminated; no literal address), in the system's hosts file first. Once the answer is
+   there port_poll reports `user` with PORT_READABLE, once; it never does before this returned. PORT_NO_LOOKUP: no
+   place. */
+port_lookup port_lookup_start(const char *name, void *user);
+/* Takes the answer of a look-up that was reported, which ends. */
+void port_lookup_take(port_lookup lookup, struct port_answer *answer);
+/* Ends a look-up: it is not reported any more. */
+void port_lookup_cancel(port_lookup lookup);
+
 /* ---- files and logs ---- */
 
 /* Reads a whole file (path NUL-terminated) into buf. PORT_OK: *n bytes. PORT_END: it is longer than cap.

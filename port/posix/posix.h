@@ -45,6 +45,40 @@ static inline void posix_unix_forget(port_handle handle)
 }
 #endif
 
+/* The most DNS servers. */
+#define POSIX_SERVERS CONFIG_NAME_SERVERS
+
+/* lookup.c, for port_poll: how long it may wait; whether a watch's user is one of the resolver's sockets (then what is
+   ready is noted); what is due and ready is served and answers are reported, at most max, when it has waited. */
+#ifdef CONFIG_CARES
+int posix_lookup_wait(int timeout_ms);
+bool posix_lookup_note(void *user, unsigned ready);
+unsigned posix_lookup_report(struct port_event *events, unsigned max);
+#else
+static inline int posix_lookup_wait(int timeout_ms)
+{
+    return timeout_ms;
+}
+static inline bool posix_lookup_note(void *user, unsigned ready)
+{
+    (void)user, (void)ready;
+    return false;
+}
+static inline unsigned posix_lookup_report(struct port_event *events, unsigned max)
+{
+    (void)events, (void)max;
+    return 0;
+}
+#endif
+/* Makes an answer of addresses of both families. */
+void posix_answer_fill(struct port_answer *answer, const struct port_addr *six, unsigned sixes,
+                       const struct port_addr *four, unsigned fours);
+
+/* hosts.c: the addresses that the hosts file has for a name; "localhost" has some in any case. False: none. */
+bool posix_hosts_find(const char *name, struct port_answer *answer);
+/* The system's DNS servers, POSIX_SERVERS at most. Returns how many. */
+unsigned posix_hosts_servers(struct port_addr *servers);
+
 /* Finds out what the standard streams are, so that writing a log to them cannot block. */
 void posix_log_init(void);
 

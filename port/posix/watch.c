@@ -78,7 +78,7 @@ static void wake_drain(void)
 
 unsigned port_poll(int timeout_ms, struct port_event *events, unsigned max)
 {
-    int ready = poll(slots, slot_count, timeout_ms);
+    int ready = poll(slots, slot_count, posix_lookup_wait(timeout_ms));
     unsigned found = 0;
     unsigned at;
 
@@ -86,19 +86,16 @@ unsigned port_poll(int timeout_ms, struct port_event *events, unsigned max)
         wake_drain();
         ready--;
     }
-    if (ready <= 0)
-        return 0;
     /* The search goes on where the last one ended: with more events than `max` everybody has a turn. */
     at = start < slot_count ? start : 1;
     for (unsigned looked = 1; looked < slot_count && ready > 0 && found < max; looked++) {
         if (slots[at].revents != 0) {
-            events[found].user = users[at];
-            events[found].ready = ready_of(slots[at].revents);
-            found++;
+            if (!posix_lookup_note(users[at], ready_of(slots[at].revents)))
+                events[found++] = (struct port_event){users[at], ready_of(slots[at].revents)};
             ready--;
         }
         at = at + 1 < slot_count ? at + 1 : 1;
     }
     start = at;
-    return found;
+    return found + posix_lookup_report(events + found, max - found);
 }

@@ -75,7 +75,7 @@ static void wake_drain(void)
 unsigned port_poll(int timeout_ms, struct port_event *events, unsigned max)
 {
     struct epoll_event ready[EVENTS_MOST];
-    int count = epoll_wait(queue, ready, max < EVENTS_MOST ? (int)max : EVENTS_MOST, timeout_ms);
+    int count = epoll_wait(queue, ready, max < EVENTS_MOST ? (int)max : EVENTS_MOST, posix_lookup_wait(timeout_ms));
     unsigned found = 0;
 
     for (int i = 0; i < count; i++) {
@@ -85,9 +85,8 @@ unsigned port_poll(int timeout_ms, struct port_event *events, unsigned max)
             wake_drain();
             continue;
         }
-        events[found].user = watched[fd].user;
-        events[found].ready = ready_of(ready[i].events);
-        found++;
+        if (!posix_lookup_note(watched[fd].user, ready_of(ready[i].events)))
+            events[found++] = (struct port_event){watched[fd].user, ready_of(ready[i].events)};
     }
-    return found;
+    return found + posix_lookup_report(events + found, max - found);
 }

@@ -9,6 +9,7 @@
 #include "port.h"
 #include "proxy/backend.h"
 #include "proxy/balancer.h"
+#include "proxy/names.h"
 #include "proxy/site.h"
 #include "side/front.h"
 #include "side/proxy_front.h"
@@ -17,6 +18,7 @@ struct config {
     struct site site;
     struct front_settings front;
     struct proxy_front_settings proxy;
+    struct names_settings names;
     struct tls_settings tls;
     struct listener_settings listen[CONFIG_LISTENERS];
     uint16_t listen_count;
@@ -38,7 +40,7 @@ typedef void config_report(void *user, bool error, struct text message);
 
 /* Reads `path` (NUL-terminated), with its Includes, into *config (emptied first). False when anything is wrong: every
    error that was found is reported (parsing goes on to the next line), and *config must not be used. Names of backends
-   are resolved here (blocks; start-up only) when CONFIG_RESOLVE. */
+   are resolved here (blocks; start-up only) when CONFIG_RESOLVE, but not with CONFIG_CARES. */
 bool config_read(struct config *config, const char *path, config_report *report, void *user);
 
 /* The same from memory (a built-in configuration, tests); `name` stands for the file in messages. Includes are read

@@ -120,6 +120,6 @@ void conf_check(struct conf_reader *reader)
     warn_hidden(reader);
     conf_settle_proxy(reader);
     /* Looking up may take long, so only for a configuration that is good otherwise. */
-    if (reader->errors == 0)
+    if (reader->errors == 0 && !IS_ENABLED(CONFIG_CARES))
         resolve(reader);
 }

@@ -187,6 +187,7 @@ static const struct conf_directive directives[] = {
     {NAME("RemoteIPTrustedProxy", "ADDRESS[/BITS] ..."), WORDS(1, CONF_WORDS), .apply = conf_apply_trusted_proxy},
     {NAME("RemoteIPProxyProtocolExceptions", "ADDRESS[/BITS] ..."), WORDS(1, CONF_WORDS),
      .apply = conf_apply_proxy_exceptions},
+    {NAME("Resolver", "ADDRESS[:PORT] ..."), WORDS(1, CONF_WORDS), .apply = conf_apply_resolver},
     {NAME("Include", "FILE"), WORDS(1, 1), .apply = conf_apply_include},
     {NAME("Header", "[always] set, append, add or unset, NAME and VALUE"), WORDS(2, 4), .apply = conf_apply_header},
     {NAME("RequestHeader", "set, append, add or unset, NAME and VALUE"), WORDS(2, 3), .apply = conf_apply_header,

@@ -125,6 +125,7 @@ CONF_APPLY(conf_apply_cookie_path);
 CONF_APPLY(conf_apply_cookie_domain);
 CONF_APPLY(conf_apply_include);        /* config.c */
 CONF_APPLY(conf_apply_proxy_protocol); /* config_remote_ip.c */
+CONF_APPLY(conf_apply_resolver);       /* config_resolver.c */
 CONF_APPLY(conf_apply_trusted_proxy);
 CONF_APPLY(conf_apply_proxy_exceptions);
 CONF_APPLY(conf_apply_header);   /* config_header.c */

@@ -141,6 +141,8 @@ bool server_start(const char *path, struct text content, config_report *report, 
     health_start(config.balancers, config.balancer_count);
     if (!h2_session_init() || !h2_back_init() || !h2_front_init(&config.front))
         fail(report, user, "nghttp2", "", "not enough memory in the shared arena");
+    else if (!names_start(&config.names, config.backends, config.backend_count))
+        fail(report, user, "c-ares", "", "not enough memory: raise CONFIG_NAMES_ARENA");
     else if (open_logs(report, user) && start_tls(report, user) && open_listeners(report, user))
         return true;
     server_stop();
@@ -239,6 +241,7 @@ bool server_stop(void)
     health_stop();
     for (unsigned i = 0; i < config.backend_count; i++)
         backend_retire(&config.backends[i], true);
+    names_exit();
     loop_pass(0);
     timer_cancel(&drain_timer);
     timer_class_remove(&drain_class);

@@ -49,6 +49,7 @@ void version_print(const char *version)
     put_option(&b, "WEBSOCKET", IS_ENABLED(CONFIG_WEBSOCKET));
     put_option(&b, "IPV6", IS_ENABLED(CONFIG_IPV6));
     put_option(&b, "UNIX_SOCKETS", IS_ENABLED(CONFIG_UNIX_SOCKETS));
+    put_option(&b, "CARES", IS_ENABLED(CONFIG_CARES));
     put_option(&b, "PROXY_PROTOCOL", IS_ENABLED(CONFIG_PROXY_PROTOCOL));
     put_option(&b, "RESOLVE", IS_ENABLED(CONFIG_RESOLVE));
     put_option(&b, "REVERSE_MAP", IS_ENABLED(CONFIG_REVERSE_MAP));

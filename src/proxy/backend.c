@@ -6,6 +6,7 @@
 #include "proxy/backend_calm.h"
 #include "proxy/backend_time.h"
 #include "proxy/exchange.h"
+#include "proxy/names.h"
 
 static void backend_on_backoff(struct timer *timer);
 static void backend_on_pump(struct task *task);
@@ -21,6 +22,7 @@ void backend_init(struct backend *backend, const struct backend_ops *ops)
     backend->known_limit = UINT32_MAX;
     backend->backing_off = false;
     backend->retiring = false;
+    backend->looked_up = NULL;
     timer_init(&backend->backoff, backend_on_backoff);
     timer_class_init(&backend->backoff_class, "backend-backoff", CONFIG_RETRY_BACKOFF_MS);
     backend_calm_init(backend);
@@ -78,6 +80,8 @@ static enum cause shut_cause(const struct backend *backend)
 {
     if (backend->retiring)
         return CAUSE_DRAINING;
+    if (names_unknown(backend) && !backend_is_up(backend))
+        return CAUSE_NAME_UNKNOWN;
     if (backend->backing_off && !backend_is_up(backend))
         return CAUSE_BACKEND_DOWN;
     return backend->queue.length >= backend->settings.queue_most ? CAUSE_QUEUE_FULL : CAUSE_NONE;
@@ -197,6 +201,7 @@ void backend_unreachable(struct backend *backend, enum cause cause)
 {
     log_warn("backend", "%.*s: %s", TEXT_ARG(backend->settings.name), cause_info(cause)->word);
     backend->backing_off = true;
+    names_failed(backend);
     timer_set(&backend->backoff, &backend->backoff_class, loop_now());
     if (!backend_is_up(backend))
         backend_fail_queue(backend, cause);
@@ -243,7 +248,7 @@ static bool pump_first(struct backend *backend)
 
 static bool may_connect(const struct backend *backend)
 {
-    return !backend->backing_off && !backend->retiring && !backend->calm &&
+    return backend->settings.addr_count > 0 && !backend->backing_off && !backend->retiring && !backend->calm &&
            conns_in_use(backend) < backend->settings.max;
 }
 

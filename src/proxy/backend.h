@@ -15,6 +15,7 @@
 
 struct exchange;
 struct backend;
+struct name;
 
 /* Filled by the configuration. */
 struct backend_settings {
@@ -116,7 +117,8 @@ struct backend {
     struct timer_class *idle_class;
     struct timer_class *age_class;
     struct timer_class *attempt_class;
-    struct task pump; /* marked when the queue may move */
+    struct name *looked_up; /* what keeps its addresses (proxy/names.h); NULL: they are the configuration's */
+    struct task pump;       /* marked when the queue may move */
 };
 
 /* Makes a configured backend ready to run (settings filled before). */

@@ -13,6 +13,7 @@ static const struct cause_info causes[CAUSES] = {
     [CAUSE_NO_ROOM] = {503, 'P', "no-room"},
     [CAUSE_BACKEND_DOWN] = {503, 'P', "backend-down"},
     [CAUSE_NO_MEMBER] = {503, 'P', "no-member"},
+    [CAUSE_NAME_UNKNOWN] = {503, 'P', "name-unknown"},
     [CAUSE_DRAINING] = {503, 'P', "draining"},
     [CAUSE_STOPPED] = {0, 'P', "stopped"},
     [CAUSE_BODY_LARGE] = {413, 'P', "body-large"},

@@ -18,6 +18,7 @@ enum cause {
     CAUSE_NO_ROOM,      /* no connection slot, no stream, no memory: 503 */
     CAUSE_BACKEND_DOWN, /* it failed a moment ago and is not tried yet: 503 */
     CAUSE_NO_MEMBER,    /* no member of the balancer can be used: 503 */
+    CAUSE_NAME_UNKNOWN, /* its name was looked up in vain: 503 */
     CAUSE_DRAINING,     /* the proxy shuts down: 503 */
     CAUSE_STOPPED,      /* the proxy was stopped at once */
     CAUSE_BODY_LARGE,   /* the body grew beyond LimitRequestBody: 413 */

@@ -51,7 +51,8 @@ static void require_sound(void)
 
         require_stored(settings->name);
         require_stored(settings->host);
-        REQUIRE(settings->name.len > 0 && settings->port > 0 && settings->max > 0 && settings->addr_count > 0);
+        REQUIRE(settings->name.len > 0 && settings->port > 0 && settings->max > 0);
+        REQUIRE(settings->addr_count > 0 || IS_ENABLED(CONFIG_CARES));
         REQUIRE(settings->connect_ms > 0 && settings->timeout_ms > 0 && settings->queue_ms > 0);
     }
     for (unsigned i = 0; i < routes->count; i++) {

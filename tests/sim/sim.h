@@ -112,8 +112,13 @@ void sim_progress(void);
 
 void sim_ask(unsigned asked);                           /* what port_asked answers next */
 void sim_add_file(const char *path, const char *textz); /* for port_read_file; both must outlive the world */
-void sim_add_name(const char *name, const struct port_addr *addrs, unsigned count); /* for port_resolve */
-struct text sim_log(const char *name); /* what was written to the sink of this name */
+/* A name, or what it is from now on: the answer, its time, and after how long it comes (UINT32_MAX: never). The name
+   must outlive the world. */
+void sim_set_name(const char *name, enum port_answer_kind kind, uint32_t ttl_s, uint32_t delay_ms,
+                  const struct port_addr *addrs, unsigned count);
+void sim_add_name(const char *name, const struct port_addr *addrs, unsigned count); /* at once, for an hour */
+unsigned sim_lookups(const char *name); /* how often the running core asked for it */
+struct text sim_log(const char *name);  /* what was written to the sink of this name */
 struct text sim_printed(void);
 void sim_log_forget(const char *name);
 unsigned sim_log_writes(void);   /* calls of port_log_write so far */
@@ -127,6 +132,9 @@ enum sim_injected { SIM_GO_ON, SIM_DO_ERROR, SIM_DO_AGAIN, SIM_DO_SHORT };
 enum sim_injected sim_inject(void);
 void sim_set_now(uint64_t now);
 void sim_port_reset(void);
+void sim_lookup_reset(void);
+unsigned sim_lookup_report(struct port_event *events, unsigned max);
+uint64_t sim_lookup_next(void);
 void sim_platform_reset(void);
 void sim_set_fault(enum port_fault why);
 bool sim_is_asked(void);

@@ -1,8 +1,7 @@
-/* The rest of include/port.h in the simulated world: life, time, chance, names, files and logs. */
+/* The rest of include/port.h in the simulated world: life, time, chance, files and logs. */
 #include "sim_net.h"
 
 #define SINKS 8
-#define NAMES 8
 #define FILES 8
 #define SINK_HANDLES ((port_handle)0x70000000)
 
@@ -22,13 +21,6 @@ static struct {
 } files[FILES];
 static unsigned file_count;
 
-static struct {
-    const char *name;
-    struct port_addr addrs[4];
-    unsigned count;
-} names[NAMES];
-static unsigned name_count;
-
 void sim_platform_reset(void)
 {
     asked = 0;
@@ -37,7 +29,6 @@ void sim_platform_reset(void)
     memset(sinks, 0, sizeof(sinks));
     memset(&printed, 0, sizeof(printed));
     file_count = 0;
-    name_count = 0;
 }
 
 void sim_set_fault(enum port_fault why)
@@ -96,29 +87,6 @@ bool port_random(void *buf, size_t len)
     for (size_t i = 0; i < len; i++)
         bytes[i] = (uint8_t)sim_chance(256);
     return true;
-}
-
-void sim_add_name(const char *name, const struct port_addr *addrs, unsigned count)
-{
-    names[name_count].name = name;
-    names[name_count].count = count;
-    memcpy(names[name_count++].addrs, addrs, count * sizeof(*addrs));
-}
-
-unsigned port_resolve(const char *name, uint16_t port, struct port_addr *addrs, unsigned max)
-{
-    for (unsigned i = 0; i < name_count; i++) {
-        unsigned count = names[i].count < max ? names[i].count : max;
-
-        if (strcmp(names[i].name, name) != 0)
-            continue;
-        for (unsigned k = 0; k < count; k++) {
-            addrs[k] = names[i].addrs[k];
-            addrs[k].port = port;
-        }
-        return count;
-    }
-    return 0;
 }
 
 enum port_fault port_error(void)

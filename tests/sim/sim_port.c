@@ -36,6 +36,7 @@ void sim_port_reset(void)
     rotor = 0;
     next_port = 40000;
     hosts = NULL;
+    sim_lookup_reset();
 }
 
 static enum port_result fail(enum port_fault why)
@@ -235,7 +236,7 @@ bool sim_port_step(void)
 
 uint64_t sim_port_next(void)
 {
-    uint64_t next = SIM_NEVER;
+    uint64_t next = sim_lookup_next();
 
     for (unsigned i = 0; i < slots_used; i++)
         if (slots[i].kind == SLOT_CONNECTING && slots[i].connect_fault == PORT_FAULT_NONE && slots[i].connect_at < next)
@@ -405,7 +406,7 @@ static unsigned collect(struct port_event *events, unsigned max)
         if (ready != 0)
             events[count++] = (struct port_event){slot->user, ready};
     }
-    return count;
+    return count + sim_lookup_report(events + count, max - count);
 }
 
 unsigned port_poll(int timeout_ms, struct port_event *events, unsigned max)

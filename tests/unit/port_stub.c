@@ -223,6 +223,35 @@ unsigned port_resolve(const char *name, uint16_t port, struct port_addr *addrs, 
     return 0;
 }
 
+bool port_lookup_open(const struct port_addr *servers, unsigned count, const struct port_memory *memory)
+{
+    (void)servers, (void)count, (void)memory;
+    stub_die("port_lookup_open: no resolver here");
+}
+
+void port_lookup_close(void)
+{
+    stub_die("port_lookup_close: no resolver here");
+}
+
+port_lookup port_lookup_start(const char *name, void *user)
+{
+    (void)name, (void)user;
+    stub_die("port_lookup_start: no resolver here");
+}
+
+void port_lookup_take(port_lookup lookup, struct port_answer *answer)
+{
+    (void)lookup, (void)answer;
+    stub_die("port_lookup_take: no resolver here");
+}
+
+void port_lookup_cancel(port_lookup lookup)
+{
+    (void)lookup;
+    stub_die("port_lookup_cancel: no resolver here");
+}
+
 enum port_fault port_error(void)
 {
     return stub.fault;

@@ -477,6 +477,11 @@ static void test_resolve(void **state)
     assert_int_equal(config.backend_count, 1);
     assert_text(backend(0)->host, "origin.example");
     assert_text(backend(0)->name, "origin.example:81");
+    if (IS_ENABLED(CONFIG_CARES)) {
+        assert_int_equal(backend(0)->addr_count, 0); /* that is for the running proxy */
+        good("Listen 127.0.0.1:80\nProxyPass / h2c://nowhere.example/\n");
+        return;
+    }
     assert_int_equal(backend(0)->addr_count, 1);
     assert_addr(&backend(0)->addrs[0], "192.0.2.5", 81);
     assert_false(parse("Listen 127.0.0.1:80\nProxyPass /a h2c://127.0.0.1/\nProxyPass / h2c://nowhere.example/\n"));
@@ -550,6 +555,26 @@ static void test_remote_ip(void **state)
         "c:4: Listen: 'proxy=': expected On, Off or Optional\n"
         "c:5: RemoteIPTrustedProxy: 'balancer': expected an address, or a network ADDRESS/BITS\n"
         "c:5: RemoteIPTrustedProxy: '10.0.0.0/40': expected an address, or a network ADDRESS/BITS\n");
+}
+
+static void test_resolver(void **state)
+{
+    (void)state;
+    good_line("Resolver 192.0.2.53 [::1]:5353\nResolver ::1");
+    assert_int_equal(config.names.server_count, 3);
+    assert_addr(&config.names.servers[0], "192.0.2.53", 53);
+    assert_addr(&config.names.servers[1], "::1", 5353);
+    assert_addr(&config.names.servers[2], "::1", 53);
+    good_line("Resolver 127.0.0.1:5353");
+    assert_addr(&config.names.servers[0], "127.0.0.1", 5353);
+#define EXPECTED_SERVER ": expected the address of a DNS server, perhaps with :port\n"
+    bad("Resolver dns.example 1.2.3.4:0 [::1 [::1]x 1.2.3 :53 \"\"",
+        "c:3: Resolver: 'dns.example'" EXPECTED_SERVER "c:3: Resolver: '1.2.3.4:0': expected a port from 1 to 65535\n"
+        "c:3: Resolver: '[::1'" EXPECTED_SERVER "c:3: Resolver: '[::1]x'" EXPECTED_SERVER
+        "c:3: Resolver: '1.2.3'" EXPECTED_SERVER "c:3: Resolver: ':53'" EXPECTED_SERVER
+        "c:3: Resolver: ''" EXPECTED_SERVER);
+    bad("Resolver 1.1.1.1 2.2.2.2 3.3.3.3 4.4.4.4",
+        "c:3: Resolver: '4.4.4.4': expected at most 3 servers: raise CONFIG_NAME_SERVERS\n");
 }
 
 static void test_hidden(void **state)
@@ -978,15 +1003,15 @@ static void test_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),      TEST(test_words),    TEST(test_word_errors),   TEST(test_nul),
-        TEST(test_unknown),       TEST(test_sections), TEST(test_listen),        TEST(test_listen_errors),
-        TEST(test_capacities),    TEST(test_max_sum),  TEST(test_proxy_pass),    TEST(test_proxy_pass_errors),
-        TEST(test_resolve),       TEST(test_unix),     TEST(test_unix),          TEST(test_remote_ip),
-        TEST(test_hidden),        TEST(test_times),    TEST(test_timeouts),      TEST(test_keepalive),
-        TEST(test_read_timeout),  TEST(test_limits),   TEST(test_forwarding),    TEST(test_reverse),
-        TEST(test_logs),          TEST(test_read),     TEST(test_include),       TEST(test_include_errors),
-        TEST(test_include_depth), TEST(test_sizes),    TEST(test_text_capacity), TEST(test_text_end),
-        TEST(test_cut),
+        TEST(test_defaults),       TEST(test_words),         TEST(test_word_errors), TEST(test_nul),
+        TEST(test_unknown),        TEST(test_sections),      TEST(test_listen),      TEST(test_listen_errors),
+        TEST(test_capacities),     TEST(test_max_sum),       TEST(test_proxy_pass),  TEST(test_proxy_pass_errors),
+        TEST(test_resolve),        TEST(test_unix),          TEST(test_unix),        TEST(test_remote_ip),
+        TEST(test_resolver),       TEST(test_hidden),        TEST(test_times),       TEST(test_timeouts),
+        TEST(test_keepalive),      TEST(test_read_timeout),  TEST(test_limits),      TEST(test_forwarding),
+        TEST(test_reverse),        TEST(test_logs),          TEST(test_read),        TEST(test_include),
+        TEST(test_include_errors), TEST(test_include_depth), TEST(test_sizes),       TEST(test_text_capacity),
+        TEST(test_text_end),       TEST(test_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

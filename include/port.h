@@ -191,9 +191,9 @@ void port_lookup_close(void);
    place. */
 port_lookup port_lookup_start(const char *name, void *user);
 /* Takes the answer of a look-up that was reported, which ends. */
-void port_lookup_take(port_lookup lookup, struct port_answer *answer);
+void port_lookup_take(port_lookup number, struct port_answer *answer);
 /* Ends a look-up: it is not reported any more. */
-void port_lookup_cancel(port_lookup lookup);
+void port_lookup_cancel(port_lookup number);
 
 /* ---- files and logs ---- */
 

@@ -18,10 +18,10 @@ bool conf_proxy_mode(struct conf_reader *reader, struct text word, struct text v
 
     if (!is_built(reader, word))
         return false;
-    for (uint8_t i = LISTENER_PROXY_OFF; i < ARRAY_SIZE(names); i++) {
+    for (size_t i = LISTENER_PROXY_OFF; i < ARRAY_SIZE(names); i++) {
         if (!text_eq_nocase(value, names[i]))
             continue;
-        *mode = i;
+        *mode = (uint8_t)i;
         return true;
     }
     conf_error(reader, word, "expected On, Off or Optional");

@@ -96,7 +96,6 @@ BAD = [
     ("ProxyPass /x h2c://127.0.0.1:1/ nonsense=1", "nonsense"),
     ("ProxyPass /x h2c://127.0.0.1:1/ timeout=-1", "'-1'"),
     ("ProxyPass /x h2c://127.0.0.1:1/ word", "word"),
-    ("ProxyPass /x h2c://no-such-host.invalid:1/", "no-such-host.invalid"),
     ('ProxyPass "/x h2c://127.0.0.1:1/', "quote"),
     ("ProxyPassReverse /x", "ProxyPassReverse"),
     ("ProxyPreserveHost maybe", "maybe"),

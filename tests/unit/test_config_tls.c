@@ -101,7 +101,8 @@ static void test_backend(void **state)
          "ProxyPassReverse \"/app\" \"https://app.example.com\"");
     assert_true(config.tls.connects && settings->tls);
     assert_int_equal(settings->port, 443);
-    assert_int_equal(settings->addrs[0].port, 443);
+    if (!IS_ENABLED(CONFIG_CARES)) /* else the name is looked up while the proxy runs */
+        assert_int_equal(settings->addrs[0].port, 443);
     assert_true(text_eq(settings->name, TEXT("app.example.com")));
     assert_true(text_eq(settings->scheme, TEXT("h2")));
     assert_int_equal(settings->number, 1);

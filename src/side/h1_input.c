@@ -160,8 +160,8 @@ static size_t room_for_read(const struct h1_conn *c, uint8_t **buf)
         return min_size(HEAD_READ, room);
     if (c->input == H1_TUNNEL)
         return room_in_pipe(c, SIZE_MAX);
-    if (c->chunked) /* what comes behind the body must find room */
-        return min_size(room_in_pipe(c, SIZE_MAX), room);
+    if (c->chunked) /* what comes behind the body must find room: in the head, and in the next request's fresh pipe */
+        return min_size(room_in_pipe(c, SIZE_MAX), min_size(HEAD_READ, room));
     return room_in_pipe(c, c->body_left < SIZE_MAX ? (size_t)c->body_left : SIZE_MAX);
 }
 

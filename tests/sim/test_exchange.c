@@ -251,6 +251,32 @@ static void refused(void **state)
         }
 }
 
+/* A chunked body that was given a large pipe, and behind its end the next request with more of a body than a fresh
+ * pipe holds, all in one read. */
+static void body_behind_chunks(void **state)
+{
+    (void)state;
+    for (uint32_t chunked = 0; chunked < 2; chunked++)
+        for (uint32_t cut = 0; cut < 40; cut++) {
+            struct client *c;
+
+            core_world(&(struct sim_options){.seed = cut + 1, .client_buffer = 1 << 20, .latency_ms = 1});
+            sim_describe("a body behind chunks %u %u", chunked, cut);
+            c = client_new(FRONT_PORT);
+            c->pipelining = true;
+            client_ask(c,
+                       &(struct ask){.query = "n=5", .framing = ASK_CHUNKED, .body = 30000 + cut * 1500, .chunk = 900});
+            client_ask(
+                c, &(struct ask){
+                       .query = "n=6", .framing = chunked ? ASK_CHUNKED : ASK_LENGTH, .body = 60000, .chunk = 50000});
+            core_start(core_plain, NULL);
+            core_run(60000);
+            CHECK_INT(client_response(c, 0)->status, 200);
+            CHECK_INT(client_response(c, 1)->status, 200);
+            core_end();
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +285,7 @@ int main(void)
         cmocka_unit_test(heads),
         cmocka_unit_test(early_answers),
         cmocka_unit_test(refused),
+        cmocka_unit_test(body_behind_chunks),
     };
 
     return CORE_RUN(tests);

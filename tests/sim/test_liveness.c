@@ -106,7 +106,7 @@ static void busy(void **state)
     (void)state;
     sim_describe("busy");
     for (unsigned i = 0; i < 60; i++)
-        (void)asking("n=10", i * 500);
+        (void)asking("n=10", (uint64_t)i * 500);
     core_start(conf, NULL);
     core_run(60000);
     CHECK_INT(origin->pings, 0);

@@ -72,7 +72,7 @@ static void streams_in_flight(void **state)
     sim_describe("limits that change in flight");
     origin->max_streams = 100;
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        clients[i] = asking("n=10&d=300", i * 100);
+        clients[i] = asking("n=10&d=300", (uint64_t)i * 100);
     start("");
     sim_run(NULL, NULL, 250);
     origin_setting(origin, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0);
@@ -153,7 +153,7 @@ static void no_header_table(void **state)
     (void)state;
     sim_describe("no header table");
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        clients[i] = asking("n=10", i * 50);
+        clients[i] = asking("n=10", (uint64_t)i * 50);
     start("");
     sim_run(NULL, NULL, 120);
     origin_setting(origin, NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 0);
@@ -174,16 +174,15 @@ static void header_list(void **state)
     struct client *first = asking("n=10", 0);
     struct client *small = asking("n=10", 200);
     struct client *large = client_new(FRONT_PORT);
-    char fields[1100];
+    struct bytes fields = {NULL, 0, 0};
 
     (void)state;
     sim_describe("header list");
     start("");
-    memset(fields, 'a', sizeof(fields));
-    memcpy(fields, "X-Large: ", 9);
-    memcpy(fields + 1000, "\r\n", 3);
+    bytes_printf(&fields, "X-Large: %01000d\r\n", 0);
+    bytes_put(&fields, "", 1);
     large->start_at = 200;
-    client_ask(large, &(struct ask){.query = "n=10", .fields = fields});
+    client_ask(large, &(struct ask){.query = "n=10", .fields = (const char *)fields.ptr});
     sim_run(NULL, NULL, 100);
     origin_setting(origin, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 1000);
     core_run(10000);
@@ -232,7 +231,7 @@ static void calm_connection(void **state)
     (void)state;
     sim_describe("calm, the connection");
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        clients[i] = asking("n=10", i * 50);
+        clients[i] = asking("n=10", (uint64_t)i * 50);
     start("acquire=60s");
     for (unsigned i = 0; i < 30; i++) {
         sim_run(NULL, NULL, 100);
@@ -275,7 +274,7 @@ static void goaways(void **state)
 
         sim_describe("GOAWAY %zu", i);
         for (unsigned n = 0; n < ARRAY_SIZE(clients); n++)
-            clients[n] = asking(cases[i].query, n * 10);
+            clients[n] = asking(cases[i].query, (uint64_t)n * 10);
         start("retries=5");
         for (unsigned n = 0; n < 3; n++) {
             sim_run(NULL, NULL, 95);
@@ -365,7 +364,8 @@ static void endless_interims(void **state)
     core_run(20000);
     core_settle();
     check_served(hinted);
-    check_failed(flooded, 502, "BW", "backend-interim-many");
+    /* A small head is full before there are too many. */
+    check_failed(flooded, 502, "BW", CONFIG_RESPONSE_HEAD < 4096 ? "backend-head-large" : "backend-interim-many");
     check_served(other);
     CHECK_INT(origin->conn_count, 1);
     CHECK_INT(origin_request(origin, id_of(flooded))->tries, 1);

@@ -85,7 +85,7 @@ static void full_queue(void **state)
     sim_describe("full queue");
     origin->max_streams = 1;
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        clients[i] = asking("n=10&d=500", i * 20);
+        clients[i] = asking("n=10&d=500", (uint64_t)i * 20);
     start("maxqueue=2");
     core_run(60000);
     core_settle();

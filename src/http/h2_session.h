@@ -56,7 +56,9 @@ bool h2_session_wants_write(const struct h2_session *s);
 bool h2_session_over(const struct h2_session *s);
 
 /* Header blocks out of heads, in one static array that is good until the next call. *count: how many. Cookies are split
-   into crumbs (RFC 9113 8.2.3), as many as the array holds. */
+   into crumbs (RFC 9113 8.2.3), as many as the array holds.
+   A request's head is not copied by nghttp2: it must stay until the stream's HEADERS are sent, or until the stream is
+   reset, which takes back HEADERS that still wait. Of the others only the names of known fields are not copied. */
 nghttp2_nv *h2_session_request_block(const struct head *head, size_t *count);
 nghttp2_nv *h2_session_response_block(const struct head *head, const struct section *section, size_t *count);
 nghttp2_nv *h2_session_trailer_block(const struct head *head, const struct section *trailers, size_t *count);

@@ -69,6 +69,9 @@ bool text_split(struct text *rest, char c, struct text *part)
     return true;
 }
 
+/* As many decimal digits as always fit into 64 bits. */
+#define DIGITS_SAFE 19
+
 bool text_to_u64(struct text t, uint64_t max, uint64_t *value)
 {
     uint64_t sum = 0;
@@ -81,10 +84,12 @@ bool text_to_u64(struct text t, uint64_t max, uint64_t *value)
         if (!text_is_digit(t.ptr[i]))
             return false;
         digit = (uint64_t)(t.ptr[i] - '0');
-        if (sum > max / 10 || digit > max - sum * 10)
+        if (i >= DIGITS_SAFE && sum > (UINT64_MAX - digit) / 10)
             return false;
         sum = sum * 10 + digit;
     }
+    if (sum > max)
+        return false;
     *value = sum;
     return true;
 }
@@ -115,6 +120,16 @@ bool text_hex_to_u64(struct text t, uint64_t max, uint64_t *value)
     return true;
 }
 
+void textbuf_put_part(struct textbuf *b, struct text t)
+{
+    size_t room = b->full ? 0 : b->cap - b->len;
+
+    b->full = true;
+    if (room > 0)
+        memcpy(b->ptr + b->len, t.ptr, room);
+    b->len += room;
+}
+
 /* Writes the decimal digits of value so that they end before `end`; returns where they begin. At most 20. */
 static char *put_digits(char *end, uint64_t value)
 {
@@ -133,14 +148,14 @@ static char *put_digits(char *end, uint64_t value)
     return end;
 }
 
-/* How many decimal digits value has, up to 9. */
+/* How many decimal digits value has. */
 static unsigned count_digits(uint32_t value)
 {
     unsigned count = 1;
 
-    for (uint32_t power = 10; count < 9 && value >= power; power *= 10)
-        count++;
-    return count;
+    for (; value >= 10000; value /= 10000)
+        count += 4;
+    return count + (value >= 10) + (value >= 100) + (value >= 1000);
 }
 
 void textbuf_put_u64(struct textbuf *b, uint64_t value)

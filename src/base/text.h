@@ -122,16 +122,17 @@ static inline void textbuf_init(struct textbuf *b, void *storage, size_t cap)
     *b = (struct textbuf){.ptr = storage, .cap = cap};
 }
 
+/* For textbuf_put, when not all of t fits. */
+void textbuf_put_part(struct textbuf *b, struct text t);
+
 static inline void textbuf_put(struct textbuf *b, struct text t)
 {
-    size_t room = b->full ? 0 : b->cap - b->len;
-
-    if (UNLIKELY(t.len > room)) {
-        t.len = room;
-        b->full = true;
+    if (UNLIKELY(b->full || t.len > b->cap - b->len)) {
+        textbuf_put_part(b, t);
+        return;
     }
     if (t.len > 0)
-        memcpy(b->ptr + b->len, t.ptr, t.len);
+        memcpy(b->ptr + b->len, t.ptr, t.len); /* of a constant length in most places */
     b->len += t.len;
 }
 

@@ -11,10 +11,14 @@ static void put_value(struct textbuf *b, struct text value)
     }
     textbuf_putc(b, '"');
     for (size_t i = 0; i < value.len; i++) {
-        if (value.ptr[i] == '"' || value.ptr[i] == '\\')
-            textbuf_putc(b, '\\');
-        textbuf_putc(b, value.ptr[i]);
+        if (value.ptr[i] != '"' && value.ptr[i] != '\\')
+            continue;
+        textbuf_put(b, text_first(value, i));
+        textbuf_putc(b, '\\');
+        value = text_skip(value, i); /* what was escaped begins the next run */
+        i = 0;
     }
+    textbuf_put(b, value);
     textbuf_putc(b, '"');
 }
 

@@ -171,7 +171,7 @@ static bool window_suffices(const struct message *m, int32_t window)
    here is lost to it: half of a small window, but only an eighth of a big one. */
 static uint32_t grant_least(const struct pipe *pipe)
 {
-    return (uint32_t)max_size(pipe->limit / 8, min_size(pipe->limit / 2, 4 * CONFIG_BODY_BLOCK));
+    return (uint32_t)max_size(pipe->limit / 8, min_size(pipe->limit / 2, (size_t)4 * CONFIG_BODY_BLOCK));
 }
 
 /* Whether a peer with this window should get more. */

@@ -283,20 +283,22 @@ cppcheck: $(AUTOCONF)
 # Other builds ------------------------------------------------------------------------------------------------
 
 defconfigs := host router tiny
-compilers  := $(foreach config,$(defconfigs),$(config)-gcc $(config)-clang)
+compilers  := host-gcc $(foreach config,$(filter-out host,$(defconfigs)),$(config)-gcc $(config)-clang)
 words_of    = $(subst -, ,$(1))
 
-# Every defconfig with both compilers, and every feature flipped alone.
+# Every defconfig with both compilers (host with clang is built by clang-tests), and every feature flipped alone.
 .PHONY: compilers options clang-tests $(compilers:%=compile-%)
 compilers: $(compilers:%=compile-%)
 $(compilers:%=compile-%): compile-%:
 	+$(Q)$(MAKE) O=$(O)/check/$* CC=$(word 2,$(call words_of,$*)) \
 	    CONFIG_FILE=config/$(word 1,$(call words_of,$*))_defconfig all
 
+# A feature changes few files: ccache compiles the others once.
 options:
-	+$(Q)$(KCONFIG) options | while read -r option; do \
+	+$(Q)export CCACHE_DIR=$(abspath $(O))/ccache; $(KCONFIG) options | while read -r option; do \
 	    echo "options: $$option"; \
-	    $(MAKE) O=$(O)/check/option CONFIG_FILE=config/host_defconfig CONFIG_SET=$$option CFLAGS="$(CFLAGS) -O0" all || exit 1; \
+	    $(MAKE) O=$(O)/check/option CC="ccache $(CC)" CONFIG_FILE=config/host_defconfig CONFIG_SET=$$option \
+	        CFLAGS="$(CFLAGS) -O0" all || exit 1; \
 	done
 
 clang-tests:

@@ -4,7 +4,7 @@
 # For check also the npm packages of tests/system/node, into its node_modules (not tracked).
 build="gcc libc6-dev make libnghttp2-dev libmbedtls-dev libc-ares-dev python3 python3-kconfiglib"
 run="$build nghttp2-server nghttp2-client curl iproute2"
-check="$run clang clang-format clang-tidy libclang-rt-14-dev llvm cppcheck libcmocka-dev python3-pytest
+check="$run ccache clang clang-format clang-tidy libclang-rt-14-dev llvm cppcheck libcmocka-dev python3-pytest
     python3-pytest-xdist python3-h2 strace chromium"
 bench="$run nghttp2-proxy haproxy apache2-bin strace wrk procps"
 

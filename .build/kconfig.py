@@ -5,6 +5,7 @@
   kconfig.py config IN OUT [SYMBOL=VALUE ...]        complete IN and write it to OUT
   kconfig.py minimal IN OUT                          write only what differs from the defaults
   kconfig.py options                                 list the features (bool symbols with a prompt, outside choices)
+                                                     with their other value; not those of test builds, which are on there
 """
 import os
 import sys
@@ -70,7 +71,9 @@ def main(args):
         load(args[0], []).write_min_config(args[1], header="")
     elif command == "options":
         for symbol in load(None, []).unique_defined_syms:
-            if symbol.orig_type == kconfiglib.BOOL and symbol.choice is None and symbol.nodes[0].prompt:
+            node = symbol.nodes[0]
+            if symbol.orig_type == kconfiglib.BOOL and symbol.choice is None and node.prompt and \
+                    node.parent.prompt[0] != "Test builds":
                 print(f"{symbol.name}={'n' if symbol.str_value == 'y' else 'y'}")
     else:
         sys.exit(__doc__)

@@ -124,9 +124,10 @@ class Process:
 
 
 def resident_kib(pid):
-    """Resident memory, exact: the kernel walks the pages for this file (the counter in status is only approximate)."""
+    """Resident memory but for the program's own text, of which a page may be used for the first time at any moment.
+    Exact: the kernel walks the pages for this file (the counter in status is only approximate)."""
     with open(f"/proc/{pid}/smaps_rollup") as f:
-        return int(re.search(r"^Rss:\s+(\d+)", f.read(), re.M)[1])
+        return int(re.search(r"^Anonymous:\s+(\d+)", f.read(), re.M)[1])
 
 
 def mapped_kib(pid):

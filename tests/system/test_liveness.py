@@ -95,8 +95,8 @@ def test_goaway_in_two_steps(make_culvert, peer):
     """GOAWAY of a server that shuts down: the largest id, then its last. Nobody notices, nothing comes twice."""
     def leave(request):
         request.connection.goaway(2**31 - 1)
-        request.answer(200, [], b"bye")
         request.connection.goaway(request.stream_id)
+        request.answer(200, [], b"bye")
     peer.on("/leave", leave)
     proxy = make_culvert(peer)
     client = proxy.client()

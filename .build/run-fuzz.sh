@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run fuzz targets for a bounded number of inputs, all at once: run-fuzz.sh CORPUS RUNS PROGRAM...
+# Run fuzz targets for a bounded number of inputs and of seconds (FUZZ_SECONDS), all at once: run-fuzz.sh CORPUS RUNS PROGRAM...
 # The seeds of fuzz_X are the files of tests/fuzz/corpus/X; what is found new is kept in CORPUS/X.
 corpus=$1
 runs=$2
@@ -13,7 +13,7 @@ fuzz() {
     seeds=tests/fuzz/corpus/$2
     [ -d "$seeds" ] || seeds=
     mkdir -p "$corpus/$2"
-    "$1" -runs="$runs" -max_total_time=60 -max_len=16384 -timeout=10 -verbosity=0 -print_final_stats=1 \
+    "$1" -runs="$runs" -max_total_time="${FUZZ_SECONDS:-20}" -max_len=16384 -timeout=10 -verbosity=0 -print_final_stats=1 \
         -artifact_prefix="$corpus/crash-$2-" "$corpus/$2" $seeds >"$corpus/$2.log" 2>&1 || touch "$corpus/$2.failed"
 }
 

@@ -14,6 +14,8 @@ const sessions = new Set();
 function serve(stream, headers) {
   const [, , id, size] = headers[':path'].split('/');
   let received = 0;
+  // Node.js still hands over what comes while its GOAWAY, whose last stream is settled, waits to be sent.
+  if (stream.session.left) return;
   fs.writeSync(ledger, `${id} ${headers[':method']}\n`);
   stream.on('error', () => {});
   stream.on('data', (data) => { received += data.length; });
@@ -28,7 +30,7 @@ const commands = {
   /** The two steps of a graceful end. */
   graceful: (session) => session.close(),
   /** GOAWAY at once: what is on its way above the last stream is never looked at. */
-  abrupt: (session) => { session.goaway(http2.constants.NGHTTP2_NO_ERROR); setTimeout(() => session.destroy(), 200); },
+  abrupt: (session) => { session.left = true; session.goaway(http2.constants.NGHTTP2_NO_ERROR); setTimeout(() => session.destroy(), 200); },
   /** GOAWAY with an error, and the connection ends. */
   error: (session) => session.destroy(undefined, http2.constants.NGHTTP2_INTERNAL_ERROR),
   /** GOAWAY(ENHANCE_YOUR_CALM) */

@@ -14,10 +14,10 @@ const sessions = new Set();
 function serve(stream, headers) {
   const [, , id, size] = headers[':path'].split('/');
   let received = 0;
-  // Node.js still hands over what comes while its GOAWAY, whose last stream is settled, waits to be sent.
-  if (stream.session.left) return;
-  fs.writeSync(ledger, `${id} ${headers[':method']}\n`);
   stream.on('error', () => {});
+  // Node.js still hands over what comes while its GOAWAY, whose last stream is settled, waits to be sent.
+  if (stream.session?.left) return;
+  fs.writeSync(ledger, `${id} ${headers[':method']}\n`);
   stream.on('data', (data) => { received += data.length; });
   stream.on('end', () => {
     if (stream.destroyed) return;

@@ -7,6 +7,7 @@ VERSION := 0.1.0
 O      ?= build
 PREFIX ?= /usr/local
 SBIN   ?= $(PREFIX)/sbin
+MAN    ?= $(PREFIX)/share/man
 ETC    ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)/culvert
 PYTHON ?= /usr/bin/python3
 LINK   ?= static
@@ -52,7 +53,7 @@ kconfig_tool := KCONFIG_CONFIG=$(O)/.config $(PYTHON) -m
 
 # Goals that compile nothing and so need no configuration.
 plain_goals := help clean distclean uninstall deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
-    format check-format layering check-readme unit sim fuzz compilers options clang-tests footprint-all budget \
+    format check-format layering docs check-readme check-man unit sim fuzz compilers options clang-tests footprint-all budget \
     check run bench
 compiling := $(filter-out $(plain_goals),$(or $(MAKECMDGOALS),all))
 
@@ -177,17 +178,23 @@ config/%_defconfig: ;
 
 # Installation ------------------------------------------------------------------------------------------------
 
+man_pages := config/man/culvert.8 config/man/culvert.conf.5
+
 .PHONY: install install-strip uninstall clean distclean
 install: $(O)/culvert
 	install -d $(DESTDIR)$(SBIN) $(DESTDIR)$(ETC)
 	install -m 755 $(O)/culvert $(DESTDIR)$(SBIN)/culvert
 	install -m 644 config/culvert.conf $(DESTDIR)$(ETC)/culvert.conf.example
+	install -d $(DESTDIR)$(MAN)/man5 $(DESTDIR)$(MAN)/man8
+	install -m 644 $(filter %.5,$(man_pages)) $(DESTDIR)$(MAN)/man5
+	install -m 644 $(filter %.8,$(man_pages)) $(DESTDIR)$(MAN)/man8
 
 install-strip: install
 	$(STRIP) $(DESTDIR)$(SBIN)/culvert
 
 uninstall:
-	rm -f $(DESTDIR)$(SBIN)/culvert $(DESTDIR)$(ETC)/culvert.conf.example
+	rm -f $(DESTDIR)$(SBIN)/culvert $(DESTDIR)$(ETC)/culvert.conf.example \
+	    $(DESTDIR)$(MAN)/man5/culvert.conf.5 $(DESTDIR)$(MAN)/man8/culvert.8
 	-rmdir $(DESTDIR)$(ETC) 2>/dev/null
 
 clean:
@@ -252,7 +259,7 @@ all_c     := $(sort $(wildcard src/*.c src/*/*.c port/*/*.c))
 all_h     := $(sort $(wildcard include/*.h src/*/*.h port/*/*.h))
 formatted := $(all_c) $(all_h) $(sort $(wildcard tests/*/*.[ch]))
 
-.PHONY: format check-format layering check-readme tidy cppcheck
+.PHONY: format check-format layering docs check-readme check-man tidy cppcheck
 format:
 	$(Q)$(CLANG_FORMAT) -i $(formatted)
 check-format:
@@ -263,9 +270,17 @@ layering:
 	$(Q)$(PYTHON) -B tests/layering.py --self-test
 	$(Q)$(PYTHON) -B tests/layering.py
 
-# README names all directives, options and reasons, and its configurations are good.
+# Writes the tables of README and manual from their one source.
+docs:
+	$(Q)$(PYTHON) -B .build/docs.py
+
+# README and the manual name all directives, options and reasons, and README's configurations are good.
 check-readme: compile-host-gcc
 	$(Q)CULVERT=$(O)/check/host-gcc/culvert $(PYTHON) -B .build/readme_tables.py
+
+check-man:
+	$(Q)! mandoc -T lint $(man_pages) 2>&1 | grep -v 'referenced manual not found: Xr culvert'
+	@echo "check-man: $(man_pages)"
 
 tidy: $(all_c:%=$(O)/tidy/%.ok)
 	@echo "tidy: $(words $(all_c)) files"
@@ -317,7 +332,7 @@ run: deps-run
 	+$(Q)$(MAKE) -s $(O)/culvert
 	@DEMO_PORT=$(DEMO_PORT) exec $(PYTHON) -B .build/run.py $(O)/culvert
 
-checks := check-format layering check-readme cppcheck tidy compilers budget options unit sim fuzz system clang-tests
+checks := check-format layering check-readme check-man cppcheck tidy compilers budget options unit sim fuzz system clang-tests
 check: deps-check
 	+$(Q).build/check.sh "$(MAKE)" $(checks)
 

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Holds README.md to the sources: every directive, Kconfig symbol (with its value in each defconfig), cause and refusal
-has its row, and every configuration in it is taken by culvert -t.
+"""Holds README.md and the manual to the sources: the tables that docs.py makes are up to date, every cause and refusal
+has its row, and every configuration in README is taken by culvert -t.
 
     readme_tables.py             check the tables; with CULVERT=BINARY also the configurations
-    readme_tables.py kconfig     print the table of Kconfig symbols, to paste
+    readme_tables.py kconfig     print the table of Kconfig symbols (make docs writes it where it belongs)
 """
 import glob
 import os
@@ -12,33 +12,8 @@ import subprocess
 import sys
 import tempfile
 
-import kconfiglib
-
-DEFCONFIGS = ("host", "router", "tiny")
-
-
-def read(path):
-    """A text file."""
-    with open(path, encoding="utf-8") as file:
-        return file.read()
-
-
-def kconfig_rows():
-    """(name, values, prompt) of every symbol, in the order of Kconfig."""
-    values = {}
-    for name in DEFCONFIGS:
-        kconf = kconfiglib.Kconfig("Kconfig", warn=False)
-        kconf.load_config(f"config/{name}_defconfig")
-        for symbol in kconf.unique_defined_syms:
-            values.setdefault(symbol.name, []).append(symbol.str_value)
-    for symbol in kconf.unique_defined_syms:
-        prompt = next((node.prompt[0] for node in symbol.nodes if node.prompt), "")
-        yield symbol.name, values[symbol.name], prompt
-
-
-def kconfig_cells(name, values):
-    """The beginning of a symbol's row."""
-    return f"| `{name}` | " + " | ".join(values) + " |"
+import docs
+from docs import read
 
 
 def entries(path, array, pattern):
@@ -52,10 +27,6 @@ def entries(path, array, pattern):
 
 def expected():
     """(what, the beginning of its row) of all that README must have."""
-    for name, values, _ in kconfig_rows():
-        yield "Kconfig symbol", kconfig_cells(name, values)
-    for name in entries("src/ops/config_directives.c", "directives[] = {", r'(?:NAME|FLAG|TIME|NUMBER)\("(\w+)"'):
-        yield "directive", f"| `{name}` |"
     for status, who, word in entries("src/proxy/cause.c", "causes[CAUSES] = {", r"\{(\d+), '(.)', \"([\w-]+)\"\}"):
         yield "cause", f"| `{word}` | {status if status != '0' else '-'} | {who} |"
     refusals = entries("src/http/h1_reason.c", "refusals[H1_REASONS] = {", r'\{(\d+), "([\w-]+)", "([^":]+)')
@@ -101,14 +72,12 @@ def refused(text, culvert):
 def main(args):
     """Run."""
     if args == ["kconfig"]:
-        print("| Symbol | " + " | ".join(DEFCONFIGS) + " | |\n|---|" + "---:|" * len(DEFCONFIGS) + "---|")
-        for name, values, prompt in kconfig_rows():
-            print(kconfig_cells(name, values), prompt, "|")
+        print("\n".join(docs.md_kconfig()))
         return 0
     if args:
         sys.exit(__doc__)
     text = read("README.md")
-    faults = list(missing(text))
+    faults = [*docs.faults(), *missing(text)]
     if os.environ.get("CULVERT"):
         faults += refused(text, os.path.abspath(os.environ["CULVERT"]))
     for fault in faults:

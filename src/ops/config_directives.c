@@ -1,4 +1,5 @@
-/* The table of directives, those that set one value, and the search for a misspelt name. */
+/* The table of directives, those that set one value, and the search for a misspelt name. What README and the manual say
+   about a new row stands in .build/directives.txt (make docs). */
 #include "ops/config_balancer.h"
 
 /* What a request line or field line of the largest length leaves for the rest of the head; see config_check.h. */

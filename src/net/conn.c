@@ -101,16 +101,21 @@ void conn_shutdown(struct conn *conn)
     port_shutdown(conn->handle);
 }
 
+void conn_drop_tls(struct conn *conn)
+{
+    if (!conn_is_secure(conn))
+        return;
+    tls_close(conn->tls);
+    conn->tls = NULL;
+}
+
 void conn_close(struct conn *conn, bool abort)
 {
     if (!conn_is_open(conn))
         return;
-    if (conn_is_secure(conn)) {
-        if (!abort)
-            tls_goodbye(conn->tls);
-        tls_close(conn->tls);
-        conn->tls = NULL;
-    }
+    if (conn_is_secure(conn) && !abort)
+        tls_goodbye(conn->tls);
+    conn_drop_tls(conn);
     port_close(conn->handle, abort);
     conn->handle = PORT_NO_HANDLE;
     conn->interest = 0;

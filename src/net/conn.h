@@ -50,6 +50,9 @@ enum port_result conn_peek(struct conn *conn, void *buf, size_t cap, size_t *n);
 /* Ends the sending side, with TLS by close_notify. */
 void conn_shutdown(struct conn *conn);
 
+/* Gives up TLS, when its handshake failed: what still comes is not decrypted, and is only for throwing away. */
+void conn_drop_tls(struct conn *conn);
+
 /* Closes; harmless when it is closed. abort: with a reset and, with TLS, without close_notify. */
 void conn_close(struct conn *conn, bool abort);
 

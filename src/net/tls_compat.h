@@ -59,6 +59,12 @@ static inline bool tls_is_over(mbedtls_ssl_context *ssl)
     return mbedtls_ssl_is_handshake_over(ssl) != 0;
 }
 
+/* Whether this version was agreed on. */
+static inline bool tls_is_13(const mbedtls_ssl_context *ssl)
+{
+    return mbedtls_ssl_get_version_number(ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
+}
+
 static inline void tls_conf_versions(mbedtls_ssl_config *conf, bool tls12, bool tls13)
 {
     mbedtls_ssl_conf_min_tls_version(conf, tls12 ? MBEDTLS_SSL_VERSION_TLS1_2 : MBEDTLS_SSL_VERSION_TLS1_3);
@@ -125,6 +131,12 @@ static inline void tls_sha256(const unsigned char *in, size_t len, unsigned char
 static inline bool tls_is_over(const mbedtls_ssl_context *ssl)
 {
     return ssl->state == MBEDTLS_SSL_HANDSHAKE_OVER;
+}
+
+static inline bool tls_is_13(const mbedtls_ssl_context *ssl)
+{
+    (void)ssl;
+    return false;
 }
 
 static inline void tls_conf_versions(mbedtls_ssl_config *conf, bool tls12, bool tls13)

@@ -211,6 +211,19 @@ static enum tls_end end_of(struct tls *tls, int code)
     return tls_alert(&tls->ssl) >= 42 && tls_alert(&tls->ssl) <= 49 ? TLS_UNTRUSTED : TLS_FAILED;
 }
 
+/* For TLS 1.2 the library refuses a client without a certificate and does not say so (RFC 5246 7.4.6). */
+static void alert_missing_certificate(struct tls *tls, int code)
+{
+    struct arena *previous;
+
+    if (code != MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE || tls_is_13(&tls->ssl))
+        return;
+    previous = arena_enter(tls->arena);
+    (void)mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                         MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
+    arena_leave(previous);
+}
+
 /* It is over: tells the owner, who may close the connection at once. */
 static void finish(struct tls *tls, enum tls_end end)
 {
@@ -255,6 +268,7 @@ static void take_turn(struct tls *tls, uint32_t begun)
     enum port_result sent;
 
     arena_leave(previous);
+    alert_missing_certificate(tls, code);
     sent = tls_flush(tls);
     if (code != 0 && code != MBEDTLS_ERR_SSL_WANT_READ && code != MBEDTLS_ERR_SSL_WANT_WRITE)
         finish(tls, end_of(tls, code));

@@ -22,7 +22,8 @@ static void on_done(struct conn *conn, enum tls_end end)
     timer_cancel(&c->read_timer);
     if (end != TLS_DONE) {
         log_failure(c, tls_reason(conn));
-        h1_conn_close(c, false);
+        conn_drop_tls(conn); /* its lease is free for the next one */
+        h1_conn_finish(c);   /* lingers: a reset could destroy the alert in the client's buffers */
     } else if (tls_is_h2(conn)) {
         h1_conn_hand_over(c);
         h2_front_take_over(c, &c->conn, &c->peer, &c->local, NULL, 0);

@@ -8,6 +8,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import culvert as culvert_module  # noqa: E402
+from certs import Certs  # noqa: E402
 from h2peer import Peer  # noqa: E402
 from procs import Nghttpd  # noqa: E402
 
@@ -22,6 +23,12 @@ def ended(things):
             errors.append(error)
     if errors:
         raise errors[0]
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory):
+    """A CA's certificates of every kind."""
+    return Certs(tmp_path_factory.mktemp("certs"))
 
 
 @pytest.fixture

@@ -9,15 +9,9 @@ import threading
 import pytest
 
 import behave
-from certs import Certs
 from procs import Process, free_port, program, resident_kib, run, wait_until
 
 HTTP = pytest.mark.parametrize("version", ["1.1", "2"])
-
-
-@pytest.fixture(scope="session")
-def certs(tmp_path_factory):
-    return Certs(tmp_path_factory.mktemp("certs"))
 
 
 @pytest.fixture(scope="module")

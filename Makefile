@@ -323,9 +323,9 @@ clang-tests:
 
 # What the README shows ---------------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-run deps-check deps-bench run check bench footprint footprint-all budget help
+.PHONY: deps deps-build deps-run deps-check deps-bench deps-cross run check bench footprint footprint-all budget help
 deps: deps-check
-deps-build deps-run deps-check deps-bench: deps-%:
+deps-build deps-run deps-check deps-bench deps-cross: deps-%:
 	@.build/deps.sh $*
 
 run: deps-run

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Run test programs, as many at once as there are processors: run-tests.sh SUITE PROGRAM...  What each says is shown in
-# one piece when it has ended. Fails when one fails, or when there is none.
+# one piece when it has ended. Fails when one fails, or when there is none. EMULATOR names a program that runs them
+# (qemu-mipsel), for another architecture.
 suite=$1
 shift
 if [ $# -eq 0 ]; then
@@ -11,11 +12,11 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=0:detect_stac
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 said=$(mktemp -d)
 trap 'rm -rf "$said"' EXIT
-export suite said
+export suite said EMULATOR
 
 one='
 name=$(basename "$1")
-timeout "${TEST_TIMEOUT:-120}" "$1" >"$said/$name" 2>&1 || touch "$said/$name.failed"
+timeout "${TEST_TIMEOUT:-120}" $EMULATOR "$1" >"$said/$name" 2>&1 || touch "$said/$name.failed"
 (
     flock 9
     echo "== $suite: $name"

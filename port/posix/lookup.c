@@ -53,18 +53,18 @@ static void lookup_done(struct lookup *lookup)
     lookup->state = wanted ? LOOKUP_ANSWERED : LOOKUP_FREE;
 }
 
-/* What there is of one family, in its order, at most a whole answer. */
-static unsigned addrs_of(const struct ares_addrinfo *info, int family, struct port_addr *addrs)
+/* What there is of one family, in its order, at most a whole answer. The rest of addrs is empty. */
+static unsigned addrs_of(const struct ares_addrinfo *info, int family, struct port_addr addrs[CONFIG_BACKEND_ADDRS])
 {
     unsigned count = 0;
 
+    memset(addrs, 0, CONFIG_BACKEND_ADDRS * sizeof(*addrs));
     for (const struct ares_addrinfo_node *node = info->nodes; node && count < CONFIG_BACKEND_ADDRS;
          node = node->ai_next) {
         struct port_addr *addr = &addrs[count];
 
         if (node->ai_family != family)
             continue;
-        memset(addr, 0, sizeof(*addr));
         addr->family = family == AF_INET6 ? PORT_IPV6 : PORT_IPV4;
         if (family == AF_INET6)
             memcpy(addr->ip, &((const struct sockaddr_in6 *)(const void *)node->ai_addr)->sin6_addr, 16);
@@ -112,9 +112,9 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
     (void)timeouts;
     memset(answer, 0, sizeof(*answer));
     if (status == ARES_SUCCESS) {
-        unsigned sixes = IS_ENABLED(CONFIG_IPV6) ? addrs_of(info, AF_INET6, six) : 0;
+        unsigned sixes = addrs_of(info, AF_INET6, six), fours = addrs_of(info, AF_INET, four);
 
-        posix_answer_fill(answer, six, sixes, four, addrs_of(info, AF_INET, four));
+        posix_answer_fill(answer, six, IS_ENABLED(CONFIG_IPV6) ? sixes : 0, four, fours);
         answer->ttl_s = ttl_of(info);
     } else {
         answer->kind = status == ARES_ENOTFOUND || status == ARES_ENODATA ? PORT_ANSWER_UNKNOWN : PORT_ANSWER_FAILED;

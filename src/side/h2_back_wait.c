@@ -21,7 +21,9 @@ static uint64_t silence_allowed(const struct h2_back *back)
 {
     uint64_t ms = back->base.backend->settings.ping_ms;
 
-    return back->pings < PINGS_CLOSE ? ms << back->pings : max_size(ms, PINGS_APART_MS);
+    if (back->pings < PINGS_CLOSE)
+        return ms << back->pings;
+    return ms > PINGS_APART_MS ? ms : PINGS_APART_MS;
 }
 
 void h2_back_probe(struct h2_back *back)

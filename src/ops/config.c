@@ -17,10 +17,19 @@ static struct conf_state {
     char bytes[CONFIG_CONF_FILE];
 } conf;
 
+void config_forget(struct config *config)
+{
+    while (config->backend_count > 0)
+        backend_give(config->backends[--config->backend_count]);
+    while (config->balancer_count > 0)
+        balancer_give(config->balancers[--config->balancer_count]);
+}
+
 static void set_defaults(struct config *config)
 {
     struct front_settings *front = &config->front;
 
+    config_forget(config);
     memset(config, 0, sizeof(*config));
     config->site.forward.add_headers = true;
     config->site.forward.via = VIA_OFF;

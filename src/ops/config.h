@@ -22,9 +22,9 @@ struct config {
     struct tls_settings tls;
     struct listener_settings listen[CONFIG_LISTENERS];
     uint16_t listen_count;
-    struct backend backends[CONFIG_BACKENDS]; /* settings filled; backend_init makes them run */
+    struct backend *backends[CONFIG_BACKENDS]; /* settings filled; backend_init makes them run */
     uint16_t backend_count;
-    struct balancer balancers[CONFIG_BALANCERS]; /* settings and members filled; health_start makes them run */
+    struct balancer *balancers[CONFIG_BALANCERS]; /* settings and members filled; health_start makes them run */
     uint16_t balancer_count;
     const char *custom_log; /* NUL-terminated; "-" standard output; "" standard error (the default when there is no
                                CustomLog) */
@@ -38,13 +38,17 @@ struct config {
 /* Where messages go: one call a message, "file:line: text" without newline. */
 typedef void config_report(void *user, bool error, struct text message);
 
-/* Reads `path` (NUL-terminated), with its Includes, into *config (emptied first). False when anything is wrong: every
-   error that was found is reported (parsing goes on to the next line), and *config must not be used. Names of backends
-   are resolved here (blocks; start-up only) when CONFIG_RESOLVE, but not with CONFIG_CARES. */
+/* Reads `path` (NUL-terminated), with its Includes, into *config, which is all zero or one that was read before
+   (config_forget). False when anything is wrong: every error that was found is reported (parsing goes on to the next
+   line), and *config must not be used. Names of backends are resolved here (blocks; start-up only) when CONFIG_RESOLVE,
+   but not with CONFIG_CARES. */
 bool config_read(struct config *config, const char *path, config_report *report, void *user);
 
 /* The same from memory (a built-in configuration, tests); `name` stands for the file in messages. Includes are read
  * with port_read_file. */
 bool config_parse(struct config *config, const char *name, struct text content, config_report *report, void *user);
+
+/* Gives its backends and balancers back to their pools: none of them may run. Harmless when it has none. */
+void config_forget(struct config *config);
 
 #endif

@@ -20,26 +20,25 @@ static bool is_name(struct text name)
 static struct balancer *find(struct config *config, struct text name)
 {
     for (unsigned i = 0; i < config->balancer_count; i++)
-        if (text_eq_nocase(config->balancers[i].settings.name, name))
-            return &config->balancers[i];
+        if (text_eq_nocase(config->balancers[i]->settings.name, name))
+            return config->balancers[i];
     return NULL;
 }
 
 static struct balancer *make(struct conf_reader *reader, struct text url, struct text name)
 {
     struct config *config = reader->config;
-    struct balancer *balancer = &config->balancers[config->balancer_count];
+    struct balancer *balancer = config->balancer_count < CONFIG_BALANCERS ? balancer_take() : NULL;
 
-    if (config->balancer_count == CONFIG_BALANCERS) {
+    if (balancer == NULL) {
         conf_error(reader, url, "expected at most %d balancers: raise CONFIG_BALANCERS", CONFIG_BALANCERS);
         return NULL;
     }
     balancer->settings = (struct balancer_settings){
         .method = BALANCE_BYREQUESTS, .force_recovery = true, .fails = CONFIG_MEMBER_FAILS, .separator = '.'};
-    if (!conf_store(reader, name, &balancer->settings.name))
-        return NULL;
-    reader->balancers[config->balancer_count++] = reader->place;
-    return balancer;
+    reader->balancers[config->balancer_count] = reader->place;
+    config->balancers[config->balancer_count++] = balancer;
+    return conf_store(reader, name, &balancer->settings.name) ? balancer : NULL;
 }
 
 struct balancer *conf_balancer(struct conf_reader *reader, struct text url, struct text *path)
@@ -336,12 +335,12 @@ void conf_balancers_check(struct conf_reader *reader)
         conf_error(reader, CONF_NO_WORD, "expected </Proxy> behind this <Proxy>");
     }
     for (unsigned i = 0; i < config->balancer_count; i++) {
-        struct balancer_settings *settings = &config->balancers[i].settings;
+        struct balancer_settings *settings = &config->balancers[i]->settings;
 
         if (settings->cookie.len == 0)
             settings->cookie = settings->set_cookie;
         reader->place = reader->balancers[i];
-        if (config->balancers[i].count == 0)
+        if (config->balancers[i]->count == 0)
             conf_error(reader, settings->name, "expected one BalancerMember at least for this balancer");
     }
     reader->directive = TEXT("ProxyPassReverse");

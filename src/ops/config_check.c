@@ -8,8 +8,8 @@ static void settle_times(struct conf_reader *reader)
     uint32_t timeout_ms = reader->proxy_timeout_ms > 0 ? reader->proxy_timeout_ms : config->front.timeout_ms;
 
     for (unsigned i = 0; i < config->backend_count; i++)
-        if (config->backends[i].settings.timeout_ms == 0)
-            config->backends[i].settings.timeout_ms = timeout_ms;
+        if (config->backends[i]->settings.timeout_ms == 0)
+            config->backends[i]->settings.timeout_ms = timeout_ms;
     if (!reader->keepalive)
         config->front.keepalive_max = 1;
 }
@@ -53,7 +53,7 @@ static void warn_connections(struct conf_reader *reader)
     uint32_t sum = 0;
 
     for (unsigned i = 0; i < config->backend_count; i++)
-        sum += config->backends[i].settings.max;
+        sum += config->backends[i]->settings.max;
     if (sum > CONFIG_BACKEND_CONNS)
         conf_warn(reader, CONF_NO_WORD,
                   "the max= of all backends together are %" PRIu32 " connections, but there is room for %d "
@@ -89,7 +89,7 @@ static void resolve(struct conf_reader *reader)
     struct config *config = reader->config;
 
     for (unsigned i = 0; i < config->backend_count; i++) {
-        struct backend_settings *settings = &config->backends[i].settings;
+        struct backend_settings *settings = &config->backends[i]->settings;
 
         if (settings->addr_count > 0)
             continue;

@@ -152,20 +152,31 @@ static bool same_socket(const struct backend_settings *settings, const struct ta
     return text_eq(text_of(settings->addrs[0].path), target->socket);
 }
 
+static struct backend *add_backend(struct conf_reader *reader, struct text word,
+                                   const struct backend_settings *settings)
+{
+    struct config *config = reader->config;
+    struct backend *backend = config->backend_count < CONFIG_BACKENDS ? backend_take() : NULL;
+
+    if (backend == NULL) {
+        conf_error(reader, word, "expected at most %d backends: raise CONFIG_BACKENDS", CONFIG_BACKENDS);
+        return NULL;
+    }
+    backend->settings = *settings;
+    reader->backends[config->backend_count] = reader->place;
+    config->backends[config->backend_count++] = backend;
+    return backend;
+}
+
 static struct backend *new_backend(struct conf_reader *reader, struct text word, const struct target *target,
                                    const struct conf_keys *keys)
 {
-    struct config *config = reader->config;
     struct backend_settings settings = {.scheme = target->scheme, .tls = target->tls, .port = target->port};
     struct text host = target->host;
     struct port_addr addr;
 
     if (target->socket.ptr == NULL && !parse_host(reader, word, &host, &addr))
         return NULL;
-    if (config->backend_count == CONFIG_BACKENDS) {
-        conf_error(reader, word, "expected at most %d backends: raise CONFIG_BACKENDS", CONFIG_BACKENDS);
-        return NULL;
-    }
     if (!store_names(reader, target, host, &settings))
         return NULL;
     if (target->socket.ptr != NULL) {
@@ -177,9 +188,7 @@ static struct backend *new_backend(struct conf_reader *reader, struct text word,
     }
     conf_keys_default(&settings);
     conf_keys_apply(keys, &settings);
-    reader->backends[config->backend_count] = reader->place;
-    config->backends[config->backend_count].settings = settings;
-    return &config->backends[config->backend_count++];
+    return add_backend(reader, word, &settings);
 }
 
 static struct backend *find_backend(struct config *config, const struct target *target)
@@ -189,11 +198,11 @@ static struct backend *find_backend(struct config *config, const struct target *
     if (host.ptr[0] == '[')
         host = text_make(host.ptr + 1, host.len - 2);
     for (unsigned i = 0; i < config->backend_count; i++) {
-        struct backend_settings *settings = &config->backends[i].settings;
+        struct backend_settings *settings = &config->backends[i]->settings;
 
         if (settings->tls == target->tls && settings->port == target->port && same_socket(settings, target) &&
             text_eq_nocase(settings->host, host))
-            return &config->backends[i];
+            return config->backends[i];
     }
     return NULL;
 }
@@ -202,11 +211,13 @@ static struct backend *find_backend(struct config *config, const struct target *
 static bool check_keys(struct conf_reader *reader, struct text word, const struct backend *backend,
                        const struct conf_keys *keys)
 {
-    const struct conf_place *first = &reader->backends[backend - reader->config->backends];
+    const struct conf_place *first = reader->backends;
     struct text key;
 
     if (conf_keys_agree(keys, &backend->settings, &key))
         return true;
+    for (struct backend **b = reader->config->backends; *b != backend; b++)
+        first++;
     conf_error(reader, word, "expected the %.*s= of %s:%" PRIu32 ", where this backend is named first", TEXT_ARG(key),
                first->file, first->line);
     return false;

@@ -241,7 +241,7 @@ void conf_check_tls(struct conf_reader *reader)
     bool verifies = tls->clients.verify == TLS_VERIFY_OPTIONAL || tls->clients.verify == TLS_VERIFY_REQUIRE;
 
     for (unsigned i = 0; i < reader->config->backend_count; i++) {
-        struct backend_settings *settings = &reader->config->backends[i].settings;
+        struct backend_settings *settings = &reader->config->backends[i]->settings;
 
         settings->number = (uint16_t)i;
         tls->connects = tls->connects || settings->tls;

@@ -123,8 +123,10 @@ bool server_start(const char *path, struct text content, config_report *report, 
     bool ok =
         content.ptr ? config_parse(&config, path, content, report, user) : config_read(&config, path, report, user);
 
-    if (!ok)
+    if (!ok) {
+        config_forget(&config);
         return false;
+    }
     config.site.forward.product = product;
     state = SERVER_RUNNING;
     loop_init();
@@ -137,7 +139,7 @@ bool server_start(const char *path, struct text content, config_report *report, 
     h1_front_init(&config.front);
     proxy_front_init(&config.proxy, config.front.head.initial_ms);
     for (unsigned i = 0; i < config.backend_count; i++)
-        backend_init(&config.backends[i], &h2_back_ops);
+        backend_init(config.backends[i], &h2_back_ops);
     health_start(config.balancers, config.balancer_count);
     if (!h2_session_init() || !h2_back_init() || !h2_front_init(&config.front))
         fail(report, user, "nghttp2", "", "not enough memory in the shared arena");
@@ -240,13 +242,13 @@ bool server_stop(void)
     h2_front_stop();
     health_stop();
     for (unsigned i = 0; i < config.backend_count; i++)
-        backend_retire(&config.backends[i], true);
+        backend_retire(config.backends[i], true);
     names_exit();
     loop_pass(0);
     timer_cancel(&drain_timer);
     timer_class_remove(&drain_class);
     for (unsigned i = 0; i < config.backend_count; i++)
-        backend_exit(&config.backends[i]);
+        backend_exit(config.backends[i]);
     proxy_front_exit();
     h1_front_exit();
     h2_front_exit();
@@ -254,6 +256,7 @@ bool server_stop(void)
     h2_back_exit();
     h2_session_exit();
     tls_exit();
+    config_forget(&config);
     empty = pools_empty();
     flush_logs();
     for (unsigned i = 0; i < LOG_STREAMS; i++) {

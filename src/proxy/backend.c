@@ -2,14 +2,31 @@
 #include "proxy/backend.h"
 
 #include "base/log.h"
+#include "base/pool.h"
 #include "proxy/backend_addrs.h"
 #include "proxy/backend_calm.h"
 #include "proxy/backend_time.h"
 #include "proxy/exchange.h"
 #include "proxy/names.h"
 
+POOL(backend, struct backend, CONFIG_BACKENDS);
+
 static void backend_on_backoff(struct timer *timer);
 static void backend_on_pump(struct task *task);
+
+struct backend *backend_take(void)
+{
+    struct backend *backend = pool_take(&backend_pool);
+
+    if (backend != NULL)
+        memset(backend, 0, sizeof(*backend));
+    return backend;
+}
+
+void backend_give(struct backend *backend)
+{
+    pool_give(&backend_pool, backend);
+}
 
 void backend_init(struct backend *backend, const struct backend_ops *ops)
 {

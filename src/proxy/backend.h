@@ -121,6 +121,11 @@ struct backend {
     struct task pump;       /* marked when the queue may move */
 };
 
+/* One of the pool, all zero, to be configured: CONFIG_BACKENDS that run, and as many that are read meanwhile. NULL:
+   none is left. Given back when it does not run. */
+struct backend *backend_take(void) MUST_USE;
+void backend_give(struct backend *backend);
+
 /* Makes a configured backend ready to run (settings filled before). */
 void backend_init(struct backend *backend, const struct backend_ops *ops);
 

@@ -1,9 +1,26 @@
 /* Balancers: the choice of a member. */
 #include "proxy/balancer.h"
 
+#include "base/pool.h"
 #include "proxy/health.h"
 
 static_assert(CONFIG_BALANCER_MEMBERS <= 32, "a member has a bit in a word");
+
+POOL(balancer, struct balancer, CONFIG_BALANCERS);
+
+struct balancer *balancer_take(void)
+{
+    struct balancer *balancer = pool_take(&balancer_pool);
+
+    if (balancer != NULL)
+        memset(balancer, 0, sizeof(*balancer));
+    return balancer;
+}
+
+void balancer_give(struct balancer *balancer)
+{
+    pool_give(&balancer_pool, balancer);
+}
 
 void balancer_init(struct balancer *balancer)
 {

@@ -129,6 +129,10 @@ struct balancer_wish {
 
 #if IS_ENABLED(CONFIG_BALANCER)
 
+/* One of the pool, all zero, to be configured. NULL: none is left. Given back when it does not run (health_stop). */
+struct balancer *balancer_take(void) MUST_USE;
+void balancer_give(struct balancer *balancer);
+
 /* Makes a configured balancer ready to run (settings, members with settings and backend filled before). */
 void balancer_init(struct balancer *balancer);
 
@@ -165,6 +169,11 @@ void balancer_evict(struct member *member, const struct exchange *except, enum c
 unsigned balancer_retry_after(const struct exchange *ex);
 
 #else
+
+static inline void balancer_give(struct balancer *balancer)
+{
+    (void)balancer;
+}
 
 static inline bool balancer_choose(struct exchange *ex)
 {

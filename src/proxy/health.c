@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 
-static struct balancer *all;
+static struct balancer **all;
 static unsigned all_count;
 
 /* One timer for all members: few of them have something to wait for. The class has no other timers, so that it may last
@@ -250,10 +250,10 @@ static void schedule(void)
     bool any = false;
 
     for (unsigned i = 0; i < all_count; i++) {
-        for (unsigned k = 0; k < all[i].count; k++) {
+        for (unsigned k = 0; k < all[i]->count; k++) {
             uint32_t due, left;
 
-            if (!member_due(&all[i].members[k], &due))
+            if (!member_due(&all[i]->members[k], &due))
                 continue;
             left = is_past(due, now) ? 0 : due - now;
             if (!any || left < least)
@@ -291,21 +291,21 @@ static void on_clock(struct timer *timer)
 {
     (void)timer;
     for (unsigned i = 0; i < all_count; i++)
-        for (unsigned k = 0; k < all[i].count; k++)
-            serve(&all[i].members[k]);
+        for (unsigned k = 0; k < all[i]->count; k++)
+            serve(&all[i]->members[k]);
     schedule();
 }
 
-void health_start(struct balancer *balancers, unsigned count)
+void health_start(struct balancer **balancers, unsigned count)
 {
     all = balancers;
     all_count = count;
     timer_class_init(&clock_class, "health", 1);
     timer_init(&clock, on_clock);
     for (unsigned i = 0; i < count; i++) {
-        balancer_init(&all[i]);
-        for (unsigned k = 0; k < all[i].count; k++)
-            health_check_init(&all[i].members[k]);
+        balancer_init(all[i]);
+        for (unsigned k = 0; k < all[i]->count; k++)
+            health_check_init(&all[i]->members[k]);
     }
     schedule();
 }
@@ -313,8 +313,8 @@ void health_start(struct balancer *balancers, unsigned count)
 void health_quiet(void)
 {
     for (unsigned i = 0; i < all_count; i++) {
-        for (unsigned k = 0; k < all[i].count; k++) {
-            struct member *member = &all[i].members[k];
+        for (unsigned k = 0; k < all[i]->count; k++) {
+            struct member *member = &all[i]->members[k];
 
             health_check_stop(member);
             if (member->check.state != CHECK_OFF)

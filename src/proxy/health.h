@@ -12,8 +12,8 @@
 
 #if IS_ENABLED(CONFIG_BALANCER)
 
-/* Takes all balancers into service (the configuration filled them), and out again. */
-void health_start(struct balancer *balancers, unsigned count);
+/* Takes all balancers into service (the configuration filled them, and keeps them), and out again. */
+void health_start(struct balancer **balancers, unsigned count);
 void health_stop(void);
 /* Ends the checks: the server drains, and waits for no exchange of ours. */
 void health_quiet(void);
@@ -42,7 +42,7 @@ void health_check_stop(struct member *member);
 
 #else
 
-static inline void health_start(struct balancer *balancers, unsigned count)
+static inline void health_start(struct balancer **balancers, unsigned count)
 {
     (void)balancers;
     (void)count;

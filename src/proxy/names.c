@@ -141,14 +141,14 @@ static void add(struct backend *backend)
     backend->looked_up = name;
 }
 
-bool names_start(const struct names_settings *settings, struct backend *backends, unsigned count)
+bool names_start(const struct names_settings *settings, struct backend **backends, unsigned count)
 {
     static const struct port_memory memory = {memory_alloc, memory_release, memory_resize};
 
     name_count = 0;
     for (unsigned i = 0; i < count; i++)
-        if (has_name(&backends[i]))
-            add(&backends[i]);
+        if (has_name(backends[i]))
+            add(backends[i]);
     if (name_count == 0)
         return true;
     arena = arena_init(storage, sizeof(storage), "names");

@@ -14,7 +14,7 @@ struct names_settings {
 
 /* Opens the resolver when a backend has a name, and begins to look up all names. False: it could not (no memory). The
    backends must live until names_exit, and be initialised. */
-bool names_start(const struct names_settings *settings, struct backend *backends, unsigned count);
+bool names_start(const struct names_settings *settings, struct backend **backends, unsigned count);
 /* Ends all look-ups and closes the resolver. */
 void names_exit(void);
 
@@ -25,7 +25,7 @@ bool names_unknown(const struct backend *backend);
 
 #else
 
-static inline bool names_start(const struct names_settings *settings, struct backend *backends, unsigned count)
+static inline bool names_start(const struct names_settings *settings, struct backend **backends, unsigned count)
 {
     (void)settings, (void)backends, (void)count;
     return true;

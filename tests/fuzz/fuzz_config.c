@@ -47,7 +47,7 @@ static void require_sound(void)
         REQUIRE((config.listen[i].addr.port > 0) == (config.listen[i].addr.family != PORT_UNIX) &&
                 config.listen[i].addr.family != PORT_NONE);
     for (unsigned i = 0; i < config.backend_count; i++) {
-        const struct backend_settings *settings = &config.backends[i].settings;
+        const struct backend_settings *settings = &config.backends[i]->settings;
 
         require_stored(settings->name);
         require_stored(settings->host);

@@ -14,6 +14,7 @@
 
 static struct backend backends[CONFIG_BALANCER_MEMBERS];
 static struct balancer balancer;
+static struct balancer *all[] = {&balancer};
 static unsigned picks[CONFIG_BALANCER_MEMBERS];
 
 static int setup(void **state)
@@ -52,7 +53,7 @@ static struct member *member(uint32_t factor, unsigned set, unsigned flags, stru
 
 static void start(void)
 {
-    health_start(&balancer, 1);
+    health_start(all, 1);
 }
 
 static struct member *pick(uint32_t tried, struct text route)

@@ -113,10 +113,10 @@ static void test_defaults(void **state)
     assert_false(config.listen[0].optional);
     assert_int_equal(config.site.routes.count, 1);
     assert_int_equal(config.backend_count, 1);
-    assert_int_equal(config.backends[0].settings.max, 1);
-    assert_int_equal(config.backends[0].settings.connect_ms, CONFIG_CONNECT_TIMEOUT_S * 1000);
-    assert_int_equal(config.backends[0].settings.timeout_ms, CONFIG_TIMEOUT_S * 1000);
-    assert_int_equal(config.backends[0].settings.queue_ms, CONFIG_QUEUE_TIMEOUT_MS);
+    assert_int_equal(config.backends[0]->settings.max, 1);
+    assert_int_equal(config.backends[0]->settings.connect_ms, CONFIG_CONNECT_TIMEOUT_S * 1000);
+    assert_int_equal(config.backends[0]->settings.timeout_ms, CONFIG_TIMEOUT_S * 1000);
+    assert_int_equal(config.backends[0]->settings.queue_ms, CONFIG_QUEUE_TIMEOUT_MS);
     assert_int_equal(config.front.timeout_ms, CONFIG_TIMEOUT_S * 1000);
     assert_int_equal(config.front.keepalive_ms, CONFIG_KEEPALIVE_TIMEOUT_S * 1000);
     assert_int_equal(config.front.keepalive_max, CONFIG_MAX_KEEPALIVE_REQUESTS);
@@ -158,7 +158,7 @@ static void test_words(void **state)
     /* No end of line at the end; a byte order mark; DOS line ends */
     good("\xef\xbb\xbfListen 127.0.0.1:8080\r\nProxyPass / h2c://127.0.0.1/\r");
     good("Listen 127.0.0.1:8080\nProxyPass / h2c://127.0.0.1/ \\");
-    assert_text(config.backends[0].settings.name, "127.0.0.1");
+    assert_text(config.backends[0]->settings.name, "127.0.0.1");
 }
 
 static void test_word_errors(void **state)
@@ -355,7 +355,7 @@ static void test_max_sum(void **state)
 static const struct backend_settings *backend(unsigned i)
 {
     assert_true(i < config.backend_count);
-    return &config.backends[i].settings;
+    return &config.backends[i]->settings;
 }
 
 static void test_proxy_pass(void **state)
@@ -374,13 +374,13 @@ static void test_proxy_pass(void **state)
     assert_int_equal(routes[0].line, 2);
     assert_text(routes[1].prefix, "/app");
     assert_text(routes[1].path, "/base");
-    assert_ptr_equal(routes[1].backend, &config.backends[0]);
+    assert_ptr_equal(routes[1].backend, config.backends[0]);
     assert_text(routes[2].prefix, "/sp ace");
     assert_text(routes[2].path, "");
-    assert_ptr_equal(routes[3].backend, &config.backends[0]);
+    assert_ptr_equal(routes[3].backend, config.backends[0]);
     assert_text(routes[3].path, "");
-    assert_ptr_equal(routes[4].backend, &config.backends[2]);
-    assert_ptr_equal(routes[5].backend, &config.backends[2]);
+    assert_ptr_equal(routes[4].backend, config.backends[2]);
+    assert_ptr_equal(routes[5].backend, config.backends[2]);
     assert_text(backend(0)->name, "127.0.0.1:8081");
     assert_text(backend(0)->scheme, "h2c");
     assert_text(backend(0)->host, "127.0.0.1");
@@ -514,7 +514,7 @@ static void test_unix(void **state)
     assert_int_equal(backend(0)->max, 2);
     assert_text(backend(1)->authority, "localhost:81");
     assert_text(config.site.routes.routes[0].path, "/x");
-    assert_ptr_equal(config.site.routes.routes[2].backend, &config.backends[0]);
+    assert_ptr_equal(config.site.routes.routes[2].backend, config.backends[0]);
     bad("Listen unix:/a\nListen unix:/a\nListen unix:b\nListen unix:\nListen 'unix:/a b'\nListen 81 mode=0600\n"
         "Listen unix:/b mode=1000\nListen unix:/b mode=\nListen unix:/b mode=9",
         "c:4: Listen: 'unix:/a': expected another address or port: that of c:3 takes this one, too\n"

@@ -61,7 +61,7 @@ static void bad(const char *content, const char *expected)
 
 static void test_section(void **state)
 {
-    const struct balancer *b = &config.balancers[0];
+    const struct balancer *b;
 
     (void)state;
     good("Listen 80\n"
@@ -72,6 +72,7 @@ static void test_section(void **state)
          "</Proxy>\n"
          "ProxyPass /a balancer://my-app_1.X/x maxattempts=3\n"
          "ProxyPassReverse /a balancer://my-app_1.x/x\n");
+    b = config.balancers[0];
     assert_int_equal(config.balancer_count, 1);
     assert_text(b->settings.name, "balancer://My-App_1.x");
     assert_int_equal(b->settings.method, BALANCE_BYBUSYNESS);
@@ -120,11 +121,12 @@ static void test_reverse_maps(void **state)
 
 static void test_checks(void **state)
 {
-    const struct member *m = &config.balancers[0].members[0];
+    const struct member *m;
 
     (void)state;
     good(BEGIN "BalancerMember balancer://b h2c://10.0.0.1/app hcmethod=get hcuri=/up?x hcinterval=5 hctimeout=100ms "
                "hcpasses=2 hcfails=3\n");
+    m = &config.balancers[0]->members[0];
     assert_int_equal(m->settings.check, CHECK_GET);
     assert_text(m->settings.check_path, "/app/up?x");
     assert_int_equal(m->settings.check_interval_ms, 5000);
@@ -138,11 +140,12 @@ static void test_checks(void **state)
 
 static void test_balancer_keys(void **state)
 {
-    const struct balancer_settings *s = &config.balancers[0].settings;
+    const struct balancer_settings *s;
 
     (void)state;
     good(BEGIN ONE "ProxySet balancer://b stickycookie=R stickysessionsep=! failonstatus=500,503 maxfails=0 "
                    "forcerecovery=Off lbmethod=byrequests scolonpathdelim=On\n");
+    s = &config.balancers[0]->settings;
     assert_text(s->set_cookie, "R");
     assert_text(s->cookie, "R");
     assert_int_equal(s->separator, '!');
@@ -158,10 +161,11 @@ static void test_balancer_keys(void **state)
 
 static void test_flags(void **state)
 {
-    const struct member_settings *s = &config.balancers[0].members[0].settings;
+    const struct member_settings *s;
 
     (void)state;
     good(BEGIN "BalancerMember balancer://b h2c://10.0.0.1 status=+HI-I+rn\n");
+    s = &config.balancers[0]->members[0].settings;
     assert_int_equal(s->flags, MEMBER_STANDBY | MEMBER_SPARE | MEMBER_DRAINING);
     good(BEGIN "BalancerMember balancer://b h2c://10.0.0.1 status=D\n");
     assert_int_equal(s->flags, MEMBER_OFF);

@@ -93,7 +93,7 @@ static void test_listen(void **state)
 
 static void test_backend(void **state)
 {
-    const struct backend_settings *settings = &config.backends[1].settings;
+    const struct backend_settings *settings = &config.backends[1]->settings;
 
     (void)state;
     stub_set_name("app.example.com", 10, 0, 0, 9);

@@ -53,7 +53,7 @@ kconfig_tool := KCONFIG_CONFIG=$(O)/.config $(PYTHON) -m
 
 # Goals that compile nothing and so need no configuration.
 plain_goals := help clean distclean uninstall deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
-    format check-format layering docs check-readme check-man unit sim fuzz compilers options clang-tests footprint-all budget \
+    format check-format layering docs check-readme check-man unit sim seeds fuzz compilers options clang-tests footprint-all budget \
     check run bench
 compiling := $(filter-out $(plain_goals),$(or $(MAKECMDGOALS),all))
 
@@ -198,7 +198,7 @@ uninstall:
 	-rmdir $(DESTDIR)$(ETC) 2>/dev/null
 
 clean:
-	rm -rf $(O)/obj $(O)/asan $(O)/clang $(O)/check $(O)/fuzz $(O)/test $(O)/tidy $(O)/include $(O)/culvert $(O)/libculvert.a \
+	rm -rf $(O)/obj $(O)/asan $(O)/clang $(O)/check $(O)/fuzz $(O)/seeds $(O)/test $(O)/tidy $(O)/include $(O)/culvert $(O)/libculvert.a \
 	    $(O)/.flags $(O)/.lib-sources $(O)/.config-source $(O)/.config-checked
 
 distclean: clean
@@ -213,11 +213,15 @@ asan    = $(MAKE) O=$(O)/asan SANITIZE=address,undefined $(guarded)
 fuzz    = $(MAKE) O=$(O)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined $(guarded)
 
 # One suite after another, also when several are asked for at once.
-.PHONY: unit sim fuzz system run-unit run-sim run-fuzz
+.PHONY: unit sim seeds fuzz system run-unit run-sim run-seeds run-fuzz
 unit:
 	+$(Q)$(asan) run-unit
 sim: | $(filter unit,$(MAKECMDGOALS))
 	+$(Q)$(asan) run-sim
+# Chaos over many seeds: small pools, and no sanitizer, so that it is quick.
+seeds:
+	+$(Q)$(MAKE) O=$(O)/seeds CONFIG_FILE=config/router_defconfig \
+	    CONFIG_SET="$(CONFIG_SET) TLS=n CARES=n HEAP_GUARD=y POISON=y" run-seeds
 fuzz:
 	+$(Q)$(fuzz) run-fuzz
 system: $(O)/culvert | $(filter unit sim,$(MAKECMDGOALS))
@@ -237,6 +241,9 @@ run-unit: $(unit_bins)
 	$(Q).build/run-tests.sh unit $(unit_bins)
 run-sim: $(sim_bins)
 	$(Q).build/run-tests.sh sim $(sim_bins)
+run-seeds: $(O)/test/sim/test_chaos
+	$(Q).build/run-seeds.sh $< $(SEEDS)
+SEEDS ?= 10000
 run-fuzz: $(fuzz_bins)
 	$(Q).build/run-fuzz.sh $(O)/corpus $(FUZZ_RUNS) $(fuzz_bins)
 FUZZ_RUNS ?= 50000
@@ -332,7 +339,7 @@ run: deps-run
 	+$(Q)$(MAKE) -s $(O)/culvert
 	@DEMO_PORT=$(DEMO_PORT) exec $(PYTHON) -B .build/run.py $(O)/culvert
 
-checks := check-format layering check-readme check-man cppcheck tidy compilers budget options unit sim fuzz system clang-tests
+checks := check-format layering check-readme check-man cppcheck tidy compilers budget options unit sim seeds fuzz system clang-tests
 check: deps-check
 	+$(Q).build/check.sh "$(MAKE)" $(checks)
 

@@ -137,6 +137,8 @@ enum port_ready {
     PORT_READABLE = 1, /* as interest and as report */
     PORT_WRITABLE = 2, /* as interest and as report */
     PORT_BROKEN = 4,   /* report only: error or hang-up; a read or write tells more */
+    PORT_ENDED = 8,    /* report only, with PORT_READABLE: the peer ended its side behind what there is to read. A
+                          platform may never say so. */
 };
 
 struct port_event {

@@ -6,6 +6,10 @@
 #include <poll.h>
 #include <unistd.h>
 
+#ifndef POLLRDHUP /* Linux has it */
+#define POLLRDHUP 0
+#endif
+
 /* Slot 0 is the pipe that signals write to. The others are dense, in no order; the user of slot i is users[i]. */
 static struct pollfd slots[POSIX_HANDLES + 1];
 static void *users[POSIX_HANDLES + 1];
@@ -53,8 +57,8 @@ bool port_watch(port_handle handle, unsigned interest, void *user)
         slot_of[handle] = slot;
         slots[slot].fd = handle;
     }
-    slots[slot].events =
-        (short)(((interest & PORT_READABLE) != 0 ? POLLIN : 0) | ((interest & PORT_WRITABLE) != 0 ? POLLOUT : 0));
+    slots[slot].events = (short)(((interest & PORT_READABLE) != 0 ? POLLIN | POLLRDHUP : 0) |
+                                 ((interest & PORT_WRITABLE) != 0 ? POLLOUT : 0));
     users[slot] = user;
     return true;
 }
@@ -62,7 +66,8 @@ bool port_watch(port_handle handle, unsigned interest, void *user)
 static unsigned ready_of(short revents)
 {
     return ((revents & POLLIN) != 0 ? PORT_READABLE : 0u) | ((revents & POLLOUT) != 0 ? PORT_WRITABLE : 0u) |
-           ((revents & (POLLERR | POLLHUP | POLLNVAL)) != 0 ? PORT_BROKEN : 0u);
+           ((revents & (POLLERR | POLLHUP | POLLNVAL)) != 0 ? PORT_BROKEN : 0u) |
+           ((revents & POLLRDHUP) != 0 ? PORT_ENDED : 0u);
 }
 
 /* Empties the pipe that signals write to. */

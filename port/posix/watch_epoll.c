@@ -46,7 +46,7 @@ bool port_watch(port_handle handle, unsigned interest, void *user)
         posix_watch_forget(handle);
         return true;
     }
-    event.events = ((interest & PORT_READABLE) != 0 ? (uint32_t)EPOLLIN : 0u) |
+    event.events = ((interest & PORT_READABLE) != 0 ? (uint32_t)(EPOLLIN | EPOLLRDHUP) : 0u) |
                    ((interest & PORT_WRITABLE) != 0 ? (uint32_t)EPOLLOUT : 0u);
     if (epoll_ctl(queue, watched[handle].known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, handle, &event) != 0)
         return false;
@@ -58,7 +58,7 @@ bool port_watch(port_handle handle, unsigned interest, void *user)
 static unsigned ready_of(uint32_t events)
 {
     return ((events & EPOLLIN) != 0 ? PORT_READABLE : 0u) | ((events & EPOLLOUT) != 0 ? PORT_WRITABLE : 0u) |
-           ((events & (EPOLLERR | EPOLLHUP)) != 0 ? PORT_BROKEN : 0u);
+           ((events & (EPOLLERR | EPOLLHUP)) != 0 ? PORT_BROKEN : 0u) | ((events & EPOLLRDHUP) != 0 ? PORT_ENDED : 0u);
 }
 
 /* Empties the pipe that signals write to. */

@@ -29,8 +29,8 @@ static void conn_ready(struct watch *watch, unsigned ready)
         tls_on_ready(conn->tls);
         return;
     }
-    ready &= conn->interest | (unsigned)PORT_BROKEN;
-    if (ready != 0)
+    ready &= conn->interest | (unsigned)(PORT_BROKEN | PORT_ENDED);
+    if ((ready & ~(unsigned)PORT_ENDED) != 0)
         conn->ready(watch, ready);
 }
 

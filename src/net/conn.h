@@ -18,7 +18,7 @@ struct conn {
 
 /* Takes over an open handle. `ready` is called from the loop with &conn->watch (after conn_interest asked for it), and
    only for what is still asked for at that moment: never when the connection was closed or its interest was taken back
-   since the poll. PORT_BROKEN may come with any interest but 0. */
+   since the poll. PORT_BROKEN may come with any interest but 0, PORT_ENDED beside others. */
 void conn_open(struct conn *conn, port_handle handle, void (*ready)(struct watch *watch, unsigned ready));
 
 /* False for zeroed memory that was never opened only if its handle is PORT_NO_HANDLE: the owner's init sets that. */

@@ -10,6 +10,10 @@
 
 POOL(h2_back, struct h2_back, CONFIG_BACKEND_CONNS);
 
+/* The most reads from a connection on which nothing can be written any more: a backend that goes on sends no end of
+   it. */
+#define LAST_READS 64
+
 static void h2_back_on_ready(struct watch *watch, unsigned ready);
 static void h2_back_on_run(struct task *task);
 static void h2_back_on_reclaim(struct task *task);
@@ -199,6 +203,20 @@ static void on_readable(struct h2_back *back)
     loop_mark(&back->task);
 }
 
+/* A write failed. What the backend said before it closed is still in the socket: answers, and GOAWAY, which tells what
+   it did not process. */
+static void read_last(struct h2_back *back)
+{
+    size_t n;
+
+    back->write_failed = true;
+    backend_conn_closing(&back->base);
+    for (unsigned i = 0; i < LAST_READS; i++)
+        if (conn_read(&back->conn, conn_input(), CONFIG_INPUT_SIZE, &n) != PORT_OK ||
+            !h2_back_feed(back, conn_input(), n))
+            return;
+}
+
 static void h2_back_on_ready(struct watch *watch, unsigned ready)
 {
     struct h2_back *back = container_of(watch, struct h2_back, conn.watch);
@@ -207,6 +225,8 @@ static void h2_back_on_ready(struct watch *watch, unsigned ready)
         on_connect(back);
         return;
     }
+    if (ready & PORT_ENDED)
+        backend_conn_closing(&back->base); /* nothing new is written to it, though answers may still be to be read */
     if (ready & (PORT_READABLE | PORT_BROKEN))
         on_readable(back);
     if ((ready & PORT_WRITABLE) && back->base.state != BACKEND_CLOSED) {
@@ -257,8 +277,10 @@ static void h2_back_on_run(struct task *task)
     }
     result = h2_io_write(&back->h2, &back->conn, &back->batch, &more);
     if (result == PORT_ERROR) {
-        back->write_failed = true;
-        h2_back_lose(back, lost_cause(result));
+        enum cause cause = lost_cause(result);
+
+        read_last(back);
+        h2_back_lose(back, cause);
         return;
     }
     if (h2_session_over(&back->h2)) {

@@ -23,6 +23,7 @@ struct sim_options {
     uint32_t again_percent; /* of reads and writes that could move bytes and answer PORT_AGAIN instead */
     bool spurious;          /* polls report readiness that is not there now and then */
     bool reset_keeps;       /* bytes that arrived before a reset can still be read; else it takes them away */
+    bool no_ended;          /* PORT_ENDED is never said */
     bool log_stuck;         /* sinks take nothing */
     bool log_lossy;         /* lines may be missing in the log at the end */
 };

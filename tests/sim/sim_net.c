@@ -248,6 +248,11 @@ unsigned link_ready(struct link *link, enum end end)
     return ready;
 }
 
+bool link_ended(const struct link *link, enum end end)
+{
+    return link->flows[1 - end].fin_at <= sim_now();
+}
+
 bool link_broken(struct link *link, enum end end)
 {
     return is_reset(link, end);

@@ -30,6 +30,8 @@ void link_close(struct link *link, enum end end, bool abort);
 
 /* What poll would say. */
 unsigned link_ready(struct link *link, enum end end);
+/* Whether the other end has ended its side, so far as this one can know; there may be bytes to read before that. */
+bool link_ended(const struct link *link, enum end end);
 bool link_broken(struct link *link, enum end end);
 
 /* When the next thing arrives at either end; SIM_NEVER when nothing is on its way. */

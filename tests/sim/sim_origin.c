@@ -84,11 +84,25 @@ void origin_break(struct origin *origin, bool abort)
     for (struct origin_conn *c = conns; c != NULL; c = c->next)                                                        \
         if (c->origin == (of) && c->session != NULL)
 
+static void conn_goaway(struct origin_conn *c, int32_t last, uint32_t code)
+{
+    if (last > c->goaway_last) /* never raised, RFC 9113 section 6.8 */
+        last = c->goaway_last;
+    c->goaway_last = last;
+    nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, last, code, NULL, 0);
+}
+
 void origin_goaway_with(struct origin *origin, int32_t last, uint32_t code)
 {
     EACH_CONN(c, origin)
-    nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
-                          last >= 0 ? last : nghttp2_session_get_last_proc_stream_id(c->session), code, NULL, 0);
+    conn_goaway(c, last >= 0 ? last : nghttp2_session_get_last_proc_stream_id(c->session), code);
+    sim_progress();
+}
+
+void origin_goaway_unanswered(struct origin *origin, uint32_t code)
+{
+    EACH_CONN(c, origin)
+    conn_goaway(c, origin_last_answered(c), code);
     sim_progress();
 }
 
@@ -283,6 +297,10 @@ static bool conn_step(struct sim_peer *peer)
 
     if (c->link == NULL)
         return false;
+    if (c->origin->paused) {
+        c->peer.wake_at = SIM_NEVER;
+        return false;
+    }
     if (!c->greeted && sim_now() >= c->greet_at) {
         send_settings(c);
         moved = true;
@@ -314,6 +332,7 @@ static void origin_accept(struct sim_host *host, struct link *link, uint16_t cor
     c->link = link;
     c->core_port = core_port;
     c->number = origin->conn_count++;
+    c->goaway_last = INT32_MAX;
     c->greet_at = sim_now() + origin->settings_after_ms;
     c->cut_after = origin->cut_conns == 0 || c->number < origin->cut_conns ? origin->cut_after : CUT_NEVER;
     if (nghttp2_session_server_new3(&c->session, callbacks, c, option, &mem) != 0)

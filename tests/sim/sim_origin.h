@@ -49,6 +49,7 @@ struct origin {
     size_t piece;          /* most bytes for one read and for one write (0: all) */
     uint32_t pause_ms;     /* behind each of them */
     bool deaf;             /* reads nothing */
+    bool paused;           /* its process is stopped: it does nothing, its host accepts connections */
     /* What became of it. */
     unsigned conn_count; /* connections ever */
     unsigned open_conns;
@@ -73,6 +74,8 @@ void origin_break(struct origin *origin, bool abort);
 void origin_goaway(struct origin *origin);
 /* The same with a last stream (-1: the last that came) and a code. */
 void origin_goaway_with(struct origin *origin, int32_t last, uint32_t code);
+/* The same, and the last stream is the last that was answered: it did nothing with all behind it. */
+void origin_goaway_unanswered(struct origin *origin, uint32_t code);
 /* From now on nothing passes on all its connections, and nobody is told (a lost NAT entry). */
 void origin_freeze(struct origin *origin);
 /* Sends one setting on all its connections. */

@@ -62,7 +62,7 @@ struct origin_conn {
     uint64_t read_at, write_at;
     uint32_t requests;   /* heads that came */
     unsigned open;       /* streams */
-    int32_t goaway_last; /* the last stream that is served behind our GOAWAY; 0: none was sent */
+    int32_t goaway_last; /* the last stream that is served behind our GOAWAY; INT32_MAX: all are */
     bool close_due;      /* a plan asked for it */
     unsigned stream_count;
     struct origin_stream **streams; /* stream_count of them, kept for the next when they are over */
@@ -88,6 +88,8 @@ bool origin_streams_step(struct origin_conn *c);
 uint64_t origin_streams_wake(const struct origin_conn *c);
 /* This try of the request was provably not processed, and its client is told so. */
 void origin_refused(struct origin_stream *s);
+/* The highest stream that was answered already. */
+int32_t origin_last_answered(const struct origin_conn *c);
 /* The connection ends under it. */
 void origin_stream_lost(struct origin_stream *s);
 

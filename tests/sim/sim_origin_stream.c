@@ -35,6 +35,19 @@ void origin_refused(struct origin_stream *s)
     record_of(s)->refused++;
 }
 
+int32_t origin_last_answered(const struct origin_conn *c)
+{
+    int32_t last = 0;
+
+    for (unsigned i = 0; i < c->stream_count; i++) {
+        const struct origin_stream *s = c->streams[i];
+
+        if (s->stream > last && (s->state == STREAM_ANSWERS || s->state == STREAM_OVER))
+            last = s->stream;
+    }
+    return last;
+}
+
 /* ---- what nghttp2 tells ---- */
 
 static struct origin_stream *stream_slot(struct origin_conn *c)
@@ -151,11 +164,11 @@ static void on_request_head(struct origin_stream *s)
         stream_rst(s, NGHTTP2_REFUSED_STREAM);
         return;
     }
-    if (c->goaway_last == 0 && (plan_has(&s->plan, 'g') || c->requests == c->origin->goaway_after)) {
+    if (c->goaway_last == INT32_MAX && (plan_has(&s->plan, 'g') || c->requests == c->origin->goaway_after)) {
         c->goaway_last = c->origin->goaway_hard && s->stream > 2 ? s->stream - 2 : s->stream;
         nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, c->goaway_last, NGHTTP2_NO_ERROR, NULL, 0);
     }
-    if (c->goaway_last > 0 && s->stream > c->goaway_last) {
+    if (s->stream > c->goaway_last) {
         /* The library drops it when the frame goes out. */
         origin_refused(s);
         s->state = STREAM_OVER;
@@ -247,6 +260,8 @@ static int on_close(nghttp2_session *session, int32_t stream, uint32_t code, voi
     if (s == NULL)
         return 0;
     c->open--;
+    if (stream > c->goaway_last && s->state != STREAM_OVER && !s->refused) /* the library closed it with our GOAWAY */
+        origin_refused(s);
     s->state = STREAM_OVER;
     return 0;
 }

@@ -401,6 +401,8 @@ static unsigned collect(struct port_event *events, unsigned max)
         if (slot->kind == SLOT_FREE || slot->interest == 0)
             continue;
         ready = slot_ready(slot) & (slot->interest | (unsigned)PORT_BROKEN);
+        if ((ready & PORT_READABLE) != 0 && slot->kind == SLOT_LINK && link_ended(slot->link, CORE) && !sim.no_ended)
+            ready |= PORT_ENDED;
         if (ready == 0 && sim.spurious && slot->kind != SLOT_CONNECTING && sim_chance(16) == 0)
             ready = slot->interest;
         if (ready != 0)

@@ -334,6 +334,67 @@ static void stuck_log(void **state)
     core_end();
 }
 
+static bool has_answered(void *user)
+{
+    const struct origin *origin = user;
+
+    return origin->most_sent > 5000;
+}
+
+/* A write fails because the backend is gone, while its last words have not been read yet: they count. */
+static void last_words(void **state)
+{
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1, .reset_keeps = true});
+    struct client *first = client_new(FRONT_PORT), *second = client_new(FRONT_PORT);
+
+    (void)state;
+    sim_describe("last words");
+    client_ask(first, &(struct ask){.query = "n=5000&d=50"});
+    second->start_at = 50;
+    client_ask(second, &(struct ask){.query = "n=10"});
+    core_start(core_plain, NULL);
+    sim_run(NULL, NULL, 10);
+    sim.chop = 500;
+    CHECK(sim_run(has_answered, origin, 1000));
+    origin_break(origin, true);
+    core_run(10000);
+    for (unsigned n = 0; n < 2; n++) {
+        struct client *c = n == 0 ? first : second;
+
+        CHECK_INT(client_response(c, 0)->status, 200);
+        CHECK(client_response(c, 0)->complete);
+    }
+    CHECK_INT(origin->conn_count, 2);
+    core_end();
+}
+
+static bool has_sent(void *user)
+{
+    const struct origin *origin = user;
+
+    return origin->most_sent > 300;
+}
+
+/* A backend answers and closes its connection. What waits for the stream does not go there after the answer. */
+static void last_answer(void **state)
+{
+    struct origin *origin = core_world(NULL);
+    struct client *clients[4];
+
+    (void)state;
+    sim_describe("last answer");
+    origin->max_streams = 1;
+    for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
+        clients[i] = asking("n=300&d=50", 0);
+    core_start(core_plain, NULL);
+    CHECK(sim_run(has_sent, origin, 1000));
+    origin_break(origin, false);
+    core_run(10000);
+    check_all(clients, ARRAY_SIZE(clients), 200);
+    CHECK_INT(origin->conn_count, 2);
+    core_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,7 +409,9 @@ int main(void)
         cmocka_unit_test(stalled_sibling),
         cmocka_unit_test(stalled_upload),
         cmocka_unit_test(big_bodies),
-        cmocka_unit_test(stuck_log),
+        cmocka_unit_test(last_words),
+        cmocka_unit_test(last_answer),
+        cmocka_unit_test(stuck_log), /* last: the next world would tell of the lines that it lost */
     };
 
     return CORE_RUN(tests);

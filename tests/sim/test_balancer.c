@@ -1,4 +1,4 @@
-/* Balancers in the simulated world: members that fail, return, are checked; and that no request is processed twice. */
+/* Balancers in the simulated world: members that fail, return and are checked. */
 #include "core.h"
 
 #include <stdio.h>
@@ -11,7 +11,6 @@
 #define LISTEN "Listen 8080\nProxyPass / balancer://app/\n"
 
 static const char two[] = LISTEN MEMBER(1, "") MEMBER(2, "") CONF_END;
-static const char three[] = LISTEN MEMBER(1, "") MEMBER(2, "") MEMBER(3, "") CONF_END;
 
 static struct origin *origins[ORIGINS];
 
@@ -519,70 +518,6 @@ static void sessions_without_their_member(void **state)
     }
 }
 
-/* ---- everything at once ---- */
-
-/* What happens to an origin at a moment. Origin 2 lives always. */
-static void strike(void)
-{
-    unsigned i = sim_chance(2);
-
-    switch (sim_chance(6)) {
-    case 0: kill_origin(i, HOST_REFUSES); return;
-    case 1: kill_origin(i, HOST_SILENT); return;
-    case 2: origin_break(origins[i], sim_chance(2) == 0); return;
-    case 3: origin_goaway(origins[sim_chance(3)]); return;
-    default: origins[i]->host.mode = HOST_ACCEPTS; return;
-    }
-}
-
-static void one_chaos(uint64_t seed)
-{
-    static const char *const queries[] = {"n=100", "n=5000&p=1000&q=20", "b=50&n=10", "F=1&n=10", "s=503&n=10"};
-    struct client *c[20];
-
-    world(seed, (uint32_t)(seed % 4));
-    sim_describe("chaos, seed %llu", (unsigned long long)seed);
-    for (unsigned i = 0; i < ORIGINS; i++)
-        origins[i]->max_streams = 1 + sim_chance(8);
-    for (unsigned n = 0; n < ARRAY_SIZE(c); n++) {
-        c[n] = client_new(FRONT_PORT);
-        c[n]->start_at = sim_chance(1000);
-        for (unsigned k = 0; k < 6; k++)
-            client_ask(c[n], &(struct ask){.query = queries[sim_chance(ARRAY_SIZE(queries))]});
-    }
-    core_start(three, seed % 2 == 0 ? "ProxySet balancer://app lbmethod=bybusyness maxfails=3\n" : "");
-    for (unsigned i = 0; i < 40; i++) {
-        sim_run(NULL, NULL, 50 + sim_chance(200));
-        strike();
-    }
-    core_run(120000);
-    core_settle();
-    for (unsigned n = 0; n < ARRAY_SIZE(c); n++) {
-        for (unsigned k = 0; k < c[n]->reader.asked; k++) {
-            const struct response *r = client_response(c[n], k);
-
-            if (r->id == 0 || r->status == 0)
-                continue; /* behind one that was cut */
-            CHECK(processed(r->id) <= 1);
-            /* What nobody processed was answered by another, but for what used up its attempts, or was lost with a
-               refusal that did not arrive. */
-            if (processed(r->id) == 0)
-                CHECK(core_line_field(core_line(r->id), LINE_RETRY).ptr[0] >= '3' ||
-                      text_eq(core_line_field(core_line(r->id), LINE_WORD), TEXT("backend-closed")));
-        }
-    }
-    core_end();
-}
-
-static void chaos(void **state)
-{
-    uint64_t first = core_env("SIM_SEED", 1), count = core_env("SIM_SEED", 0) > 0 ? 1 : core_env("SIM_RUNS", 40);
-
-    (void)state;
-    for (uint64_t seed = first; seed < first + count; seed++)
-        one_chaos(seed);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -601,7 +536,6 @@ int main(void)
         cmocka_unit_test(checks_end),
         cmocka_unit_test(sessions),
         cmocka_unit_test(sessions_without_their_member),
-        cmocka_unit_test(chaos),
     };
 
     return CORE_RUN(tests);

@@ -41,6 +41,7 @@ static void set_defaults(struct config *config)
     front->body_limit = CONFIG_LIMIT_REQUEST_BODY;
     front->keepalive_max = CONFIG_MAX_KEEPALIVE_REQUESTS;
     front->keepalive_ms = CONFIG_KEEPALIVE_TIMEOUT_S * 1000U;
+    front->linger_ms = CONFIG_LINGER_MS;
     front->timeout_ms = CONFIG_TIMEOUT_S * 1000U;
     front->handshake_ms = IS_ENABLED(CONFIG_TLS) ? CONFIG_TLS_HANDSHAKE_S * 1000U : 0;
     config->tls.tls12 = true;

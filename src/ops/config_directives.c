@@ -39,6 +39,15 @@ static CONF_APPLY(apply_u64)
     conf_number(reader, words[0], self->min, self->max, self->capacity, value_of(reader, self));
 }
 
+/* A time, or 0. */
+static CONF_APPLY(apply_time_or_none)
+{
+    if (text_eq(words[0], TEXT("0")))
+        *(uint32_t *)value_of(reader, self) = 0;
+    else
+        apply_time(reader, self, words, count);
+}
+
 /* LimitRequestLine, LimitRequestFieldSize: how large both may be together is checked at the end. */
 static CONF_APPLY(apply_size)
 {
@@ -174,6 +183,8 @@ static const struct conf_directive directives[] = {
     {TIME("Timeout", front.timeout_ms)},
     {NAME("KeepAlive", "On or Off"), WORDS(1, 1), .apply = apply_keepalive},
     {TIME("KeepAliveTimeout", front.keepalive_ms)},
+    {NAME("LingerTimeout", "SECONDS"), WORDS(1, 1), .apply = apply_time_or_none,
+     .field = offsetof(struct config, front.linger_ms)},
     {NUMBER("MaxKeepAliveRequests", apply_u32, front.keepalive_max, 0, INT32_MAX, NULL)},
     {NAME("RequestReadTimeout", "handshake=SECONDS header=SECONDS[-SECONDS][,MinRate=BYTES] body=..."), WORDS(1, 3),
      .apply = conf_apply_read_timeout},

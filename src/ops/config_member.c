@@ -109,10 +109,8 @@ static bool parse_method(struct conf_reader *reader, struct text word, struct te
                          struct member_settings *settings)
 {
     static const struct text names[] = {
-        [CHECK_NONE] = TEXT_INIT("None"),
-        [CHECK_HEAD] = TEXT_INIT("HEAD"),
-        [CHECK_GET] = TEXT_INIT("GET"),
-        [CHECK_OPTIONS] = TEXT_INIT("OPTIONS"),
+        [CHECK_NONE] = TEXT_INIT("None"),       [CHECK_HEAD] = TEXT_INIT("HEAD"), [CHECK_GET] = TEXT_INIT("GET"),
+        [CHECK_OPTIONS] = TEXT_INIT("OPTIONS"), [CHECK_PING] = TEXT_INIT("PING"),
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -121,7 +119,7 @@ static bool parse_method(struct conf_reader *reader, struct text word, struct te
             return true;
         }
     }
-    conf_error(reader, word, "expected HEAD, GET, OPTIONS or None");
+    conf_error(reader, word, "expected HEAD, GET, OPTIONS, PING or None");
     return false;
 }
 

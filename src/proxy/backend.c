@@ -39,6 +39,7 @@ void backend_init(struct backend *backend, const struct backend_ops *ops)
     backend->known_limit = UINT32_MAX;
     backend->backing_off = false;
     backend->retiring = false;
+    backend->pulse = (struct pulse){.state = PULSE_NONE};
     backend->looked_up = NULL;
     timer_init(&backend->backoff, backend_on_backoff);
     timer_class_init(&backend->backoff_class, "backend-backoff", CONFIG_RETRY_BACKOFF_MS);
@@ -212,6 +213,7 @@ void backend_fail_queue(struct backend *backend, enum cause cause)
 {
     for (uint32_t n = backend->queue.length; n > 0 && backend->queue.length > 0; n--)
         exchange_fail(exchange_of(backend_queue_first(&backend->queue)), cause);
+    backend_pulse_fail(backend, cause);
 }
 
 void backend_unreachable(struct backend *backend, enum cause cause)
@@ -277,7 +279,9 @@ static void backend_on_pump(struct task *task)
         if (!pump_first(backend))
             break;
     }
-    if (backend->queue.length > 0 && !conn_with_room(backend) && may_connect(backend) && !conn_unsettled(backend))
+    backend_pulse_pump(backend);
+    if (((backend->queue.length > 0 && !conn_with_room(backend)) || backend_pulse_waits(backend)) &&
+        may_connect(backend) && !conn_unsettled(backend))
         backend_connect(backend);
 }
 
@@ -332,6 +336,7 @@ void backend_conn_closed(struct backend_conn *conn, enum cause cause)
     if (!was_connecting)
         timer_cancel(&conn->age);
     if (!was_connecting) {
+        backend_pulse_lost(conn, cause);
         backend_conn_freed(conn);
         return;
     }

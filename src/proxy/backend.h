@@ -10,6 +10,7 @@
 #include "base/timer.h"
 #include "net/loop.h"
 #include "port.h"
+#include "proxy/backend_pulse.h"
 #include "proxy/backend_queue.h"
 #include "proxy/cause.h"
 
@@ -85,6 +86,8 @@ struct backend_ops {
     /* Asks for a sign of life: sets conn->probed, and takes it back when bytes of any kind came (backend_conn_freed).
        Without any, backend_conn_closing or backend_conn_closed follows soon. */
     void (*check)(struct backend_conn *conn);
+    /* Sends a PING, and changes nothing else. backend_conn_pulse, or the connection's end, follows. */
+    void (*ping)(struct backend_conn *conn);
 };
 
 struct backend {
@@ -117,6 +120,7 @@ struct backend {
     struct timer_class *idle_class;
     struct timer_class *age_class;
     struct timer_class *attempt_class;
+    struct pulse pulse;     /* a health check by PING */
     struct name *looked_up; /* what keeps its addresses (proxy/names.h); NULL: they are the configuration's */
     struct task pump;       /* marked when the queue may move */
 };
@@ -154,6 +158,8 @@ unsigned backend_retry_after_s(const struct backend *backend);
 void backend_conn_opened(struct backend_conn *conn);
 /* Its limit was raised, a stream ended, or it has memory again: queued exchanges may move. */
 void backend_conn_freed(struct backend_conn *conn);
+/* Its PING (backend_ops.ping) was acknowledged. */
+void backend_conn_pulse(struct backend_conn *conn);
 /* It said ENHANCE_YOUR_CALM: its backend is left alone for a while. */
 void backend_conn_calm(struct backend_conn *conn);
 /* It takes no new streams any more. */

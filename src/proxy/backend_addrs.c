@@ -33,7 +33,8 @@ static unsigned trying(const struct backend *backend)
 
 static bool is_wanted(const struct backend *backend)
 {
-    return backend->queue.length > 0 && !backend->retiring && !backend->calm && !backend->backing_off;
+    return (backend->queue.length > 0 || backend_pulse_waits(backend)) && !backend->retiring && !backend->calm &&
+           !backend->backing_off;
 }
 
 static void end_round(struct backend *backend)

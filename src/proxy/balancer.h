@@ -23,7 +23,7 @@ enum member_flag {
     MEMBER_STEADY = 16,  /* I: is never ejected */
 };
 
-enum check_method { CHECK_NONE, CHECK_HEAD, CHECK_GET, CHECK_OPTIONS };
+enum check_method { CHECK_NONE, CHECK_HEAD, CHECK_GET, CHECK_OPTIONS, CHECK_PING };
 
 /* Filled by the configuration. */
 struct member_settings {
@@ -58,7 +58,7 @@ struct check {
     enum check_state state;
     uint32_t due;        /* when the next one begins; when the running one is late */
     unsigned row;        /* how many failed (member up) or passed (ejected) in a row */
-    struct exchange *ex; /* the one that runs */
+    struct exchange *ex; /* the one that runs; NULL with PING */
     struct task task;
 };
 

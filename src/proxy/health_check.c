@@ -1,6 +1,7 @@
-/* Active health checks: a request of our own through the backend's connections, not logged, not counted as a client's.
+/* Active health checks: a request of our own through the backend's connections, not logged, not counted as a client's;
+ * or a PING.
  *
- * It is an exchange whose front is the check: it takes the head of the answer and leaves. */
+ * The request is an exchange whose front is the check: it takes the head of the answer and leaves. */
 #include "proxy/exchange.h"
 #include "proxy/health.h"
 
@@ -33,6 +34,23 @@ static void op_abort(struct exchange *ex, enum cause cause)
 
 static const struct side_ops check_ops = {note, note, op_space, op_abort};
 
+/* The pulse is felt, or there is none. */
+static void pulse_on_run(struct member *member)
+{
+    const struct pulse *pulse = &member->backend->pulse;
+    bool felt = pulse->state == PULSE_FELT;
+
+    if (!felt && pulse->state != PULSE_FAILED)
+        return;
+    health_check_stop(member);
+    health_checked(member, felt, cause_info(pulse->cause)->word);
+}
+
+static bool is_ping(const struct member *member)
+{
+    return member->settings.check == CHECK_PING;
+}
+
 static void check_on_run(struct task *task)
 {
     struct member *member = container_of(task, struct member, check.task);
@@ -42,6 +60,10 @@ static void check_on_run(struct task *task)
 
     if (member->check.state != CHECK_RUNNING)
         return;
+    if (is_ping(member)) {
+        pulse_on_run(member);
+        return;
+    }
     if (ex != NULL) {
         if (ex->cause == CAUSE_NONE && ex->back_status == 0)
             return; /* nothing yet, or an interim head */
@@ -79,8 +101,13 @@ static bool write_head(struct exchange *ex, const struct member *member)
 bool health_check_start(struct member *member)
 {
     static const struct port_addr nobody;
-    struct exchange *ex = exchange_open(&check_ops, member, NULL, &nobody, &nobody);
+    struct exchange *ex;
 
+    if (is_ping(member)) {
+        backend_pulse_ask(member->backend, &member->check.task);
+        return true;
+    }
+    ex = exchange_open(&check_ops, member, NULL, &nobody, &nobody);
     member->check.ex = ex;
     if (ex == NULL)
         return false;
@@ -101,6 +128,8 @@ void health_check_stop(struct member *member)
 
     member->check.ex = NULL;
     loop_unmark(&member->check.task);
+    if (is_ping(member))
+        backend_pulse_end(member->backend);
     if (ex != NULL)
         exchange_front_gone(ex, CAUSE_NONE);
 }

@@ -18,6 +18,7 @@ struct front_settings {
     uint64_t body_limit; /* LimitRequestBody, 0: none */
     uint32_t keepalive_max; /* MaxKeepAliveRequests, 0: no limit */
     uint32_t keepalive_ms;  /* KeepAliveTimeout */
+    uint32_t linger_ms;     /* LingerTimeout: the most that is read behind a last answer, 0: nothing */
     uint32_t timeout_ms;    /* Timeout: the most between two bytes that the client takes */
     uint32_t handshake_ms;  /* RequestReadTimeout handshake=, 0: no limit */
     struct front_read_timeout head;

@@ -145,7 +145,7 @@ void h1_conn_finish(struct h1_conn *c)
 {
     bool unread = c->input != H1_READ || c->rest_at < c->rest_end;
 
-    if (!unread || c->eof) {
+    if (!unread || c->eof || settings->linger_ms == 0) {
         h1_conn_close(c, false);
         return;
     }
@@ -305,7 +305,7 @@ void h1_front_init(const struct front_settings *s)
     timer_class_init(&body_class, "request-body", s->body.initial_ms);
     timer_class_init(&again_class, "request-rate", READ_AGAIN_MS);
     timer_class_init(&write_class, "client-write", s->timeout_ms);
-    timer_class_init(&linger_class, "linger", CONFIG_LINGER_MS);
+    timer_class_init(&linger_class, "linger", s->linger_ms);
     timer_class_init(&handshake_class, "handshake", s->handshake_ms);
 }
 

@@ -379,7 +379,17 @@ static void h2_back_check(struct backend_conn *conn)
     h2_back_probe(container_of(conn, struct h2_back, base));
 }
 
-const struct backend_ops h2_back_ops = {h2_back_connect, h2_back_open_stream, h2_back_retire, h2_back_check};
+static void h2_back_ping(struct backend_conn *conn)
+{
+    struct h2_back *back = container_of(conn, struct h2_back, base);
+
+    if (nghttp2_submit_ping(back->h2.ng, NGHTTP2_FLAG_NONE, h2_back_pulse) != 0)
+        back->failed = true;
+    loop_mark(&back->task);
+}
+
+const struct backend_ops h2_back_ops = {h2_back_connect, h2_back_open_stream, h2_back_retire, h2_back_check,
+                                        h2_back_ping};
 
 bool h2_back_init(void)
 {

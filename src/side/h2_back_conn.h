@@ -50,6 +50,9 @@ extern const nghttp2_session_callbacks *h2_back_callbacks;
 /* Makes h2_back_callbacks. False: no memory in the shared arena. */
 bool h2_back_callbacks_init(void);
 
+/* What a PING carries that is a health check. */
+extern const uint8_t h2_back_pulse[8];
+
 /* Queues our SETTINGS and the connection window. */
 bool h2_back_submit_settings(nghttp2_session *ng);
 

@@ -10,6 +10,8 @@
 
 const nghttp2_session_callbacks *h2_back_callbacks;
 
+const uint8_t h2_back_pulse[8] = {'c', 'u', 'l', 'v', 'e', 'r', 't', '?'};
+
 static const struct h2_source request_source = {h2_back_stream, NULL};
 
 static struct exchange *exchange_of(nghttp2_session *ng, int32_t stream_id)
@@ -155,6 +157,11 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
             back->acknowledged = true;
         else
             on_settings(back, ng);
+        return 0;
+    case NGHTTP2_PING:
+        if (IS_ENABLED(CONFIG_BALANCER) && (frame->hd.flags & NGHTTP2_FLAG_ACK) &&
+            memcmp(frame->ping.opaque_data, h2_back_pulse, sizeof(h2_back_pulse)) == 0)
+            backend_conn_pulse(&back->base);
         return 0;
     case NGHTTP2_GOAWAY:
         log_info("h2_back", "%.*s: GOAWAY, error %u, last stream %d", TEXT_ARG(back->base.backend->settings.name),

@@ -445,18 +445,80 @@ static void checks(void **state)
     core_end();
 }
 
+#define PINGED "hcmethod=PING hcinterval=2 hctimeout=1 hcfails=2 hcpasses=2 "
+
+/* The same by PING: no request comes to a member for its checks, and one whose streams are all taken is asked, too. */
+static void pings(void **state)
+{
+    struct client *c[60];
+
+    (void)state;
+    world(1, 0);
+    sim_describe("pings");
+    origins[0]->max_streams = 1;
+    c[0] = asking("n=10&d=6000", 0);
+    for (unsigned n = 1; n < ARRAY_SIZE(c); n++)
+        c[n] = asking("n=10", n < 4 ? n : 20000 + n * 500);
+    core_start(LISTEN MEMBER(1, PINGED "acquire=20000") MEMBER(2, PINGED) CONF_END, NULL);
+    sim_run(NULL, NULL, 7000);
+    CHECK(origins[0]->pings >= 3);
+    CHECK(!is_logged("ejected"));
+    origins[0]->paused = true;
+    sim_run(NULL, NULL, 12000);
+    CHECK(is_logged("10.0.0.1:9000: ejected: no answer to a check"));
+    CHECK(!is_logged("10.0.0.2:9000: ejected"));
+    CHECK(!is_logged("10.0.0.1:9000: up again"));
+    origins[0]->paused = false;
+    sim_progress();
+    core_run(60000);
+    core_settle();
+    CHECK(is_logged("10.0.0.1:9000: up again: checks passed"));
+    CHECK(seen(0) > 2);
+    for (unsigned n = 0; n < ARRAY_SIZE(c); n++)
+        check_ok(c[n]);
+    CHECK(origin_request(origins[0], 0) == NULL); /* a request of nobody's */
+    CHECK_INT(core_line_count(), ARRAY_SIZE(c));
+    core_end();
+}
+
+/* Without clients a connection is opened for PINGs. One whose path is lost is replaced by the next check. */
+static void pings_alone(void **state)
+{
+    (void)state;
+    world(1, 0);
+    sim_describe("pings alone");
+    core_start(LISTEN MEMBER(1, PINGED) MEMBER(2, PINGED) CONF_END, NULL);
+    sim_run(NULL, NULL, 3000);
+    CHECK_INT(origins[0]->conn_count, 1);
+    CHECK_INT(origins[0]->pings, 2);
+    origin_freeze(origins[0]);
+    origin_goaway(origins[1]);
+    sim_run(NULL, NULL, 8000);
+    CHECK_INT(origins[0]->conn_count, 2);
+    CHECK_INT(origins[1]->conn_count, 2);
+    CHECK(is_logged("10.0.0.1:9000: check failed: no answer to a check"));
+    CHECK(!is_logged("ejected"));
+    kill_origin(0, HOST_REFUSES);
+    sim_run(NULL, NULL, 8000);
+    core_settle();
+    CHECK(is_logged("10.0.0.1:9000: ejected: connect-refused") || is_logged("10.0.0.1:9000: ejected: backend-down"));
+    core_end();
+}
+
 /* Checks that run when the proxy drains or stops harm nobody. */
 static void checks_end(void **state)
 {
     (void)state;
-    for (int drain = 0; drain < 2; drain++) {
+    for (int how = 0; how < 4; how++) {
         world(1, 0);
-        sim_describe("checks end %d", drain);
+        sim_describe("checks end %d", how);
         origins[0]->deaf = true;
         origins[1]->host.mode = HOST_SILENT;
-        core_start(LISTEN MEMBER(1, CHECKED) MEMBER(2, CHECKED) CONF_END, NULL);
+        core_start(how < 2 ? LISTEN MEMBER(1, CHECKED) MEMBER(2, CHECKED) CONF_END
+                           : LISTEN MEMBER(1, PINGED) MEMBER(2, PINGED) CONF_END,
+                   NULL);
         sim_run(NULL, NULL, 500);
-        if (drain) {
+        if (how % 2 == 1) {
             sim_ask(PORT_ASK_DRAIN);
             core_run_until_ended(1000);
         }
@@ -533,6 +595,8 @@ int main(void)
         cmocka_unit_test(bad_answers),
         cmocka_unit_test(fail_on_status),
         cmocka_unit_test(checks),
+        cmocka_unit_test(pings),
+        cmocka_unit_test(pings_alone),
         cmocka_unit_test(checks_end),
         cmocka_unit_test(sessions),
         cmocka_unit_test(sessions_without_their_member),

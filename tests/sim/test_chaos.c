@@ -152,7 +152,9 @@ static void start(bool sick)
         bytes_printf(&more,
                      "BalancerMember balancer://app h2c://10.0.0.%u:9000 connectiontimeout=1 max=%u retry=%u%s%s\n",
                      i + 1, 1 + sim_chance(2), 1 + sim_chance(4), often(30) ? " ping=500ms pingtimeout=1" : "",
-                     often(20) ? " hcmethod=HEAD hcinterval=1 hctimeout=1 hcfails=2 hcpasses=1" : "");
+                     often(10)   ? " hcmethod=PING hcinterval=1 hctimeout=1 hcfails=2"
+                     : often(20) ? " hcmethod=HEAD hcinterval=1 hctimeout=1 hcfails=2 hcpasses=1"
+                                 : "");
     bytes_put(&more, "", 1);
     core_start("Listen 8080\nProxyPass / balancer://app/\nCustomLog \"-\"\nLogLevel info\n", (const char *)more.ptr);
     sim_free(more.ptr);

@@ -251,6 +251,38 @@ static void refused(void **state)
         }
 }
 
+/* Behind a last answer the connection stays for LingerTimeout, as long as the client does not close it. */
+static void linger(void **state)
+{
+    static const char post[] = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\na";
+    static const struct {
+        const char *conf;
+        uint32_t ms;
+    } cases[] = {{"LingerTimeout 300ms\n", 300}, {"LingerTimeout 5\n", 5000}, {"LingerTimeout 0\n", 0}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct client *c;
+        unsigned idle;
+
+        sim_describe("linger %zu", i);
+        core_world(NULL);
+        c = client_new(FRONT_PORT);
+        c->start_at = 100;
+        c->read_stop = 0;
+        client_raw(c, post, sizeof(post) - 1, 1);
+        core_start(core_plain, cases[i].conf);
+        sim_run(NULL, NULL, 50);
+        idle = sim_open_handles();
+        sim_run(NULL, NULL, 60 + cases[i].ms * 9 / 10);
+        CHECK_INT(sim_open_handles(), cases[i].ms > 0 ? idle + 1 : idle);
+        sim_run(NULL, NULL, cases[i].ms / 5);
+        CHECK_INT(sim_open_handles(), idle);
+        client_close(c, false);
+        core_end();
+    }
+}
+
 /* A chunked body that was given a large pipe, and behind its end the next request with more of a body than a fresh
  * pipe holds, all in one read. */
 static void body_behind_chunks(void **state)
@@ -285,6 +317,7 @@ int main(void)
         cmocka_unit_test(heads),
         cmocka_unit_test(early_answers),
         cmocka_unit_test(refused),
+        cmocka_unit_test(linger),
         cmocka_unit_test(body_behind_chunks),
     };
 

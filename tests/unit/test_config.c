@@ -652,6 +652,14 @@ static void test_keepalive(void **state)
     good_line("KeepAliveTimeout 15\nMaxKeepAliveRequests 7");
     assert_int_equal(config.front.keepalive_ms, 15000);
     assert_int_equal(config.front.keepalive_max, 7);
+    assert_int_equal(config.front.linger_ms, CONFIG_LINGER_MS);
+    good_line("LingerTimeout 500ms");
+    assert_int_equal(config.front.linger_ms, 500);
+    good_line("LingerTimeout 0");
+    assert_int_equal(config.front.linger_ms, 0);
+    bad("LingerTimeout -1",
+        "c:3: LingerTimeout: '-1': expected a time from 1ms to 24 days: a number of seconds, or one "
+        "with ms, s, min or h\n");
     good_line("KeepAlive Off\nMaxKeepAliveRequests 7");
     assert_int_equal(config.front.keepalive_max, 1);
     good_line("KeepAlive Off\nMaxKeepAliveRequests 0\nKeepAlive on");

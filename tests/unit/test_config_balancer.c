@@ -206,7 +206,7 @@ static void test_member_errors(void **state)
         {"route=a;b", "expected a route of at most 64 bytes: a token"},
         {"status=+X", "expected letters of D, S, H, R, N and I, with + or -"},
         {"status=+E", "expected letters of D, S, H, R, N and I, with + or -: E and C come and go by themselves"},
-        {"hcmethod=TCP", "expected HEAD, GET, OPTIONS or None"},
+        {"hcmethod=TCP", "expected HEAD, GET, OPTIONS, PING or None"},
         {"hcuri=up", "expected a path that begins with /"},
     };
 

@@ -49,7 +49,7 @@ static struct options parse_arguments(int argc, char **argv)
 
 static void report(void *user, bool error, struct text message)
 {
-    char line[512];
+    char line[IS_ENABLED(CONFIG_CONF_EXPLAIN) ? 2048 : 512];
     struct textbuf b;
 
     (void)user;
@@ -64,6 +64,7 @@ static void report(void *user, bool error, struct text message)
 
 static int test_configuration(const char *file)
 {
+    config_explain(true);
     if (!server_check(file, report, NULL))
         return 1;
     port_print(false, "Syntax OK\n");

@@ -1,5 +1,6 @@
 /* Reads a configuration line by line, with the files that it includes. */
 #include "ops/config_balancer.h"
+#include "ops/config_explain.h"
 
 #define FILES (IS_ENABLED(CONFIG_INCLUDE) ? CONFIG_INCLUDE_DEPTH + 1 : 1)
 #define PATH_BYTES 256
@@ -10,6 +11,7 @@ static struct conf_state {
     struct conf_reader reader;
     struct conf_file files[FILES]; /* files[depth - 1] is being read */
     unsigned depth;
+    bool from_file;      /* the first one, too, can be read again */
     bool too_deep;       /* no file is included any more: the rest could be endless */
     struct text section; /* name of the section that is skipped; empty: none */
     unsigned section_depth;
@@ -78,7 +80,8 @@ static void push_file(const char *name, char *at, size_t len)
     static const struct text mark = TEXT_INIT("\xef\xbb\xbf"); /* a byte order mark, as some editors put it */
     size_t skip = text_starts(text_make(at, len), mark) ? mark.len : 0;
 
-    conf.files[conf.depth++] = (struct conf_file){.name = name, .at = at + skip, .len = len - skip};
+    conf.files[conf.depth++] =
+        (struct conf_file){.name = name, .at = at + skip, .len = len - skip, .raw = conf_explain_raw()};
 }
 
 /* Reads a file behind those that are open. False: reported. */
@@ -131,10 +134,6 @@ CONF_APPLY(conf_apply_include)
     struct text path;
 
     (void)self, (void)count;
-    if (!IS_ENABLED(CONFIG_INCLUDE)) {
-        conf_error(reader, words[0], "this build reads one file only (CONFIG_INCLUDE is off)");
-        return;
-    }
     if (words[0].len == 0 || text_find(words[0], '*', 0) < words[0].len || text_find(words[0], '?', 0) < words[0].len) {
         conf_error(reader, words[0], "expected the name of one file, without * and ?");
         return;
@@ -204,7 +203,7 @@ static void take_section(struct text word)
 
 static void take_words(const struct text *words, unsigned count)
 {
-    const struct conf_directive *near, *directive;
+    const struct conf_directive *directive;
 
     if (words[0].len > 0 && words[0].ptr[0] == '<') {
         take_section(words[0]);
@@ -212,18 +211,16 @@ static void take_words(const struct text *words, unsigned count)
     }
     if (conf.section_depth > 0)
         return;
-    directive = conf_directive_find(words[0], &near);
-    if (directive == NULL) {
-        conf.reader.directive = TEXT("");
-        if (near != NULL)
-            conf_error(&conf.reader, words[0], "expected a directive: did you mean %.*s?", TEXT_ARG(near->name));
-        else
-            conf_error(&conf.reader, words[0], "expected a directive: this one is not known");
+    conf.reader.directive = TEXT("");
+    directive = conf_directive_find(&conf.reader, words[0]);
+    if (directive == NULL)
+        return;
+    conf.reader.directive = directive->name;
+    if (directive->apply == NULL) {
+        conf_error(&conf.reader, CONF_NO_WORD, "needs %s, which is off in this build", directive->option);
         return;
     }
-    conf.reader.directive = directive->name;
-    if (conf.reader.section != NULL && directive->apply != conf_apply_member &&
-        directive->apply != conf_apply_proxy_set) {
+    if (conf.reader.section != NULL && !directive->in_section) {
         conf_error(&conf.reader, CONF_NO_WORD, "expected BalancerMember, ProxySet or </Proxy>");
         return;
     }
@@ -260,6 +257,7 @@ static bool take_line(struct conf_file *file)
         return false;
     conf.reader.place.file = file->name;
     conf.reader.directive = TEXT("");
+    conf_explain_line(file, conf.reader.place.line);
     if (result == CONF_LINE_OK)
         take_words(words, count);
     else if (conf.section_depth == 0)
@@ -269,12 +267,31 @@ static bool take_line(struct conf_file *file)
 
 static bool run(const char *name)
 {
-    while (conf.depth > 0)
+    while (conf.depth > 0 && conf.reader.errors < CONFIG_CONF_ERRORS)
         if (!take_line(&conf.files[conf.depth - 1]))
             conf.depth--;
     conf.reader.place = (struct conf_place){name, 0};
-    conf_check(&conf.reader);
+    conf.depth = 0;
+    if (conf.reader.errors < CONFIG_CONF_ERRORS)
+        conf_check(&conf.reader);
     return conf.reader.errors == 0;
+}
+
+void conf_find_line(struct conf_reader *reader)
+{
+    struct text words[CONF_WORDS];
+    unsigned count;
+    uint32_t line;
+    size_t len;
+
+    if (!conf.from_file || conf.depth > 0 || !conf_explain_lacks(&reader->place) ||
+        port_read_file(reader->place.file, conf.bytes, sizeof(conf.bytes), &len) != PORT_OK)
+        return;
+    push_file(reader->place.file, conf.bytes, len);
+    while (conf_line_next(&conf.files[0], words, &count, &line) != CONF_LINE_END && line < reader->place.line)
+        ;
+    conf_explain_line(&conf.files[0], line);
+    conf.depth = 0;
 }
 
 static void begin(struct config *config, const char *name, config_report *report, void *user)
@@ -292,6 +309,7 @@ static void begin(struct config *config, const char *name, config_report *report
 bool config_read(struct config *config, const char *path, config_report *report, void *user)
 {
     begin(config, path, report, user);
+    conf.from_file = true;
     return open_file(path, CONF_NO_WORD) && run(path);
 }
 

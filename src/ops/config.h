@@ -35,8 +35,20 @@ struct config {
     char text[CONFIG_CONF_TEXT];
 };
 
-/* Where messages go: one call a message, "file:line: text" without newline. */
+/* Where messages go: one call a message, "file:line: text" without newline. After config_explain(true) there may be
+   further lines behind it, separated by newlines: place and column, the line, and a caret under the word at fault. */
 typedef void config_report(void *user, bool error, struct text message);
+
+/* Whether messages are explained so: for a human who looks (culvert -t), not for a log. Without CONFIG_CONF_EXPLAIN
+   they never are. */
+#if IS_ENABLED(CONFIG_CONF_EXPLAIN)
+void config_explain(bool on);
+#else
+static inline void config_explain(bool on)
+{
+    (void)on;
+}
+#endif
 
 /* Reads `path` (NUL-terminated), with its Includes, into *config, which is all zero or one that was read before
    (config_forget). False when anything is wrong: every error that was found is reported (parsing goes on to the next

@@ -99,13 +99,16 @@ typedef bool parse_fn(struct conf_reader *reader, struct text word, struct text 
 static bool parse_method(struct conf_reader *reader, struct text word, struct text value,
                          struct balancer_settings *settings)
 {
-    bool busyness = text_eq_nocase(value, TEXT("bybusyness"));
+    static const struct text names[] = {
+        [BALANCE_BYREQUESTS] = TEXT_INIT("byrequests"),
+        [BALANCE_BYBUSYNESS] = TEXT_INIT("bybusyness"),
+    };
+    size_t i;
 
-    settings->method = busyness ? BALANCE_BYBUSYNESS : BALANCE_BYREQUESTS;
-    if (busyness || text_eq_nocase(value, TEXT("byrequests")))
-        return true;
-    conf_error(reader, word, "expected byrequests or bybusyness");
-    return false;
+    if (!conf_choice(reader, word, value, CONF_NAMES(names), "byrequests or bybusyness", &i))
+        return false;
+    settings->method = (uint8_t)i;
+    return true;
 }
 
 /* COOKIE, or COOKIE|parameter as in httpd; a single name is meant for both. */
@@ -239,15 +242,13 @@ static bool take_key(struct conf_reader *reader, struct balancer *balancer, stru
 {
     size_t equals = text_find(word, '=', 0);
     struct text name = text_first(word, equals), value = text_skip(word, equals + 1);
+    size_t i;
 
     if (text_eq_nocase(word, TEXT("nocanon")))
         return true;
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-        if (text_eq_nocase(name, keys[i].name))
-            return keys[i].parse(reader, word, value, &balancer->settings);
-    conf_error(reader, word,
-               "expected lbmethod=, stickysession=, stickysessionsep=, scolonpathdelim=, stickycookie=, nofailover=, "
-               "maxattempts=, maxfails=, failonstatus= or forcerecovery=");
+    if (conf_find(name, CONF_NAMES(keys), &i))
+        return keys[i].parse(reader, word, value, &balancer->settings);
+    conf_error_key(reader, word, CONF_NAMES(keys), CONF_NO_NAMES);
     return false;
 }
 

@@ -6,10 +6,10 @@
 
 #define CONF_BALANCER_SCHEME "balancer://"
 
-#if IS_ENABLED(CONFIG_BALANCER)
-
 CONF_APPLY(conf_apply_member);    /* BalancerMember; config_member.c */
 CONF_APPLY(conf_apply_proxy_set); /* ProxySet */
+
+#if IS_ENABLED(CONFIG_BALANCER)
 
 /* `word` is a whole line "<Proxy ...>". True: a section of ours begins, or ended (closing). False, perhaps reported: it
    is none. */
@@ -29,19 +29,7 @@ void conf_balancers_check(struct conf_reader *reader);
 
 #else
 
-#define CONF_NO_BALANCERS "this build has no balancers (CONFIG_BALANCER is off)"
-
-static inline CONF_APPLY(conf_apply_member)
-{
-    (void)self, (void)words, (void)count;
-    conf_error(reader, CONF_NO_WORD, CONF_NO_BALANCERS);
-}
-
-static inline CONF_APPLY(conf_apply_proxy_set)
-{
-    (void)self, (void)words, (void)count;
-    conf_error(reader, CONF_NO_WORD, CONF_NO_BALANCERS);
-}
+#define CONF_NO_BALANCERS "balancers need CONFIG_BALANCER, which is off in this build"
 
 static inline bool conf_section_begin(struct conf_reader *reader, struct text name, struct text word)
 {

@@ -1,4 +1,4 @@
-/* The table of directives, those that set one value, and the search for a misspelt name. What README and the manual say
+/* The table of directives, and those that set one value. What README and the manual say
    about a new row stands in .build/directives.txt (make docs). */
 #include "ops/config_balancer.h"
 
@@ -84,15 +84,11 @@ static CONF_APPLY(apply_via)
         [VIA_FULL] = TEXT_INIT("Full"),
         [VIA_BLOCK] = TEXT_INIT("Block"),
     };
+    size_t i;
 
     (void)count;
-    for (size_t i = 0; i < ARRAY_SIZE(choices); i++) {
-        if (text_eq_nocase(words[0], choices[i])) {
-            reader->config->site.forward.via = (uint8_t)i;
-            return;
-        }
-    }
-    conf_error(reader, words[0], "expected %s", self->usage);
+    if (conf_choice(reader, words[0], words[0], CONF_NAMES(choices), self->usage, &i))
+        reader->config->site.forward.via = (uint8_t)i;
 }
 
 static CONF_APPLY(apply_server_name)
@@ -138,17 +134,14 @@ static CONF_APPLY(apply_log_level)
         {TEXT_INIT("trace5"), LOG_TRACE_}, {TEXT_INIT("trace6"), LOG_TRACE_}, {TEXT_INIT("trace7"), LOG_TRACE_},
         {TEXT_INIT("trace8"), LOG_TRACE_},
     };
+    size_t i;
 
     (void)count;
-    for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
-        if (!text_eq_nocase(words[0], levels[i].name))
-            continue;
-        reader->config->log_level = levels[i].level;
-        if (levels[i].level >= LOG_DEBUG_ && !IS_ENABLED(CONFIG_LOG_DEBUG))
-            conf_warn(reader, words[0], "this build has no such messages (CONFIG_LOG_DEBUG is off)");
+    if (!conf_choice(reader, words[0], words[0], CONF_NAMES(levels), self->usage, &i))
         return;
-    }
-    conf_error(reader, words[0], "expected %s", self->usage);
+    reader->config->log_level = levels[i].level;
+    if (levels[i].level >= LOG_DEBUG_ && !IS_ENABLED(CONFIG_LOG_DEBUG))
+        conf_warn(reader, words[0], "such messages need CONFIG_LOG_DEBUG, which is off in this build");
 }
 
 #define VERIFY_WORDS "none, optional, optional_no_ca or require"
@@ -162,20 +155,24 @@ static CONF_APPLY(apply_log_level)
     NAME(literal, "NUMBER"), WORDS(1, 1), .apply = (apply_x), .field = offsetof(struct config, at), .min = (least),    \
                                           .max = (most), .capacity = (option)
 
-#define TLS(literal, words, apply_x, at)                                                                               \
-    NAME(literal, words), WORDS(1, 1), .apply = (apply_x), .field = offsetof(struct config, tls.at)
+/* For what is not in every build: the function of a directive that needs a Kconfig option. */
+#define NEEDS(x, apply_x) .option = "CONFIG_" #x, .apply = IS_ENABLED(CONFIG_##x) ? (apply_x) : NULL
+#define TLS(literal, words, at) NAME(literal, words), WORDS(1, 1), .field = offsetof(struct config, tls.at)
 
 static const struct conf_directive directives[] = {
     {NAME("Listen", "[ADDRESS:]PORT or unix:/PATH, [http or https] [proxy=On|Off|Optional] [mode=MODE]"), WORDS(1, 4),
      .apply = conf_apply_listen},
     {NAME("ServerName", "HOST[:PORT]"), WORDS(1, 1), .apply = apply_server_name},
     {NAME("ProxyPass", "PATH URL [KEY=VALUE ...], or PATH !"), WORDS(2, CONF_WORDS), .apply = conf_apply_proxy_pass},
-    {NAME("BalancerMember", "[balancer://NAME] URL [KEY=VALUE ...]"), WORDS(1, CONF_WORDS), .apply = conf_apply_member},
-    {NAME("ProxySet", "[balancer://NAME] KEY=VALUE ..."), WORDS(1, CONF_WORDS), .apply = conf_apply_proxy_set},
-    {NAME("ProxyPassReverse", "PATH URL"), WORDS(2, 2), .apply = conf_apply_reverse},
-    {NAME("ProxyPassReverseCookiePath", "INTERNAL-PATH PUBLIC-PATH"), WORDS(2, 2), .apply = conf_apply_cookie_path},
+    {NAME("BalancerMember", "[balancer://NAME] URL [KEY=VALUE ...]"), WORDS(1, CONF_WORDS), .in_section = true,
+     NEEDS(BALANCER, conf_apply_member)},
+    {NAME("ProxySet", "[balancer://NAME] KEY=VALUE ..."), WORDS(1, CONF_WORDS), .in_section = true,
+     NEEDS(BALANCER, conf_apply_proxy_set)},
+    {NAME("ProxyPassReverse", "PATH URL"), WORDS(2, 2), NEEDS(REVERSE_MAP, conf_apply_reverse)},
+    {NAME("ProxyPassReverseCookiePath", "INTERNAL-PATH PUBLIC-PATH"), WORDS(2, 2),
+     NEEDS(REVERSE_MAP, conf_apply_cookie_path)},
     {NAME("ProxyPassReverseCookieDomain", "INTERNAL-DOMAIN PUBLIC-DOMAIN"), WORDS(2, 2),
-     .apply = conf_apply_cookie_domain},
+     NEEDS(REVERSE_MAP, conf_apply_cookie_domain)},
     {FLAG("ProxyPreserveHost", site.forward.preserve_host)},
     {FLAG("ProxyAddHeaders", site.forward.add_headers)},
     {NAME("ProxyVia", "Off, On, Full or Block"), WORDS(1, 1), .apply = apply_via},
@@ -195,78 +192,51 @@ static const struct conf_directive directives[] = {
     {NAME("CustomLog", "FILE, or - for standard output"), WORDS(1, 2), .apply = apply_custom_log},
     {NAME("LogLevel", "emerg, alert, crit, error, warn, notice, info, debug or trace1 to trace8"), WORDS(1, 1),
      .apply = apply_log_level},
-    {NAME("RemoteIPProxyProtocol", "On, Off or Optional"), WORDS(1, 1), .apply = conf_apply_proxy_protocol},
-    {NAME("RemoteIPTrustedProxy", "ADDRESS[/BITS] ..."), WORDS(1, CONF_WORDS), .apply = conf_apply_trusted_proxy},
+    {NAME("RemoteIPProxyProtocol", "On, Off or Optional"), WORDS(1, 1),
+     NEEDS(PROXY_PROTOCOL, conf_apply_proxy_protocol)},
+    {NAME("RemoteIPTrustedProxy", "ADDRESS[/BITS] ..."), WORDS(1, CONF_WORDS),
+     NEEDS(PROXY_PROTOCOL, conf_apply_trusted_proxy)},
     {NAME("RemoteIPProxyProtocolExceptions", "ADDRESS[/BITS] ..."), WORDS(1, CONF_WORDS),
-     .apply = conf_apply_proxy_exceptions},
-    {NAME("Resolver", "ADDRESS[:PORT] ..."), WORDS(1, CONF_WORDS), .apply = conf_apply_resolver},
-    {NAME("Include", "FILE"), WORDS(1, 1), .apply = conf_apply_include},
-    {NAME("Header", "[always] set, append, add or unset, NAME and VALUE"), WORDS(2, 4), .apply = conf_apply_header},
-    {NAME("RequestHeader", "set, append, add or unset, NAME and VALUE"), WORDS(2, 3), .apply = conf_apply_header,
-     .max = 1},
-    {NAME("SSLEngine", "On"), WORDS(1, 1), .apply = conf_apply_tls_fixed, .max = 1},
-    {NAME("SSLCertificateFile", "FILE"), WORDS(1, 1), .apply = conf_apply_tls_certificate},
-    {NAME("SSLCertificateKeyFile", "FILE"), WORDS(1, 1), .apply = conf_apply_tls_key},
-    {NAME("SSLProtocol", "all, TLSv1.2, TLSv1.3, perhaps with + or -"), WORDS(1, 8), .apply = conf_apply_tls_protocol},
-    {NAME("SSLCipherSuite", "[TLSv1.3] SUITE:SUITE:..."), WORDS(1, 2), .apply = conf_apply_tls_suites},
-    {NAME("SSLHonorCipherOrder", "On"), WORDS(1, 1), .apply = conf_apply_tls_fixed, .max = 1},
-    {NAME("SSLCompression", "Off"), WORDS(1, 1), .apply = conf_apply_tls_fixed, .max = 0},
-    {TLS("SSLSessionTickets", "On or Off", conf_apply_tls_flag, tickets)},
-    {TLS("SSLVerifyClient", VERIFY_WORDS, conf_apply_tls_verify, clients.verify)},
-    {TLS("SSLVerifyDepth", "NUMBER", conf_apply_tls_depth, clients.depth)},
-    {TLS("SSLCACertificateFile", "FILE", conf_apply_tls_file, clients.ca)},
-    {TLS("SSLCARevocationFile", "FILE", conf_apply_tls_file, clients.crl)},
-    {NAME("SSLProxyEngine", "On"), WORDS(1, 1), .apply = conf_apply_tls_fixed, .max = 1},
-    {TLS("SSLProxyVerify", VERIFY_WORDS, conf_apply_tls_verify, backends.verify)},
-    {TLS("SSLProxyVerifyDepth", "NUMBER", conf_apply_tls_depth, backends.depth)},
-    {TLS("SSLProxyCACertificateFile", "FILE", conf_apply_tls_file, backends.ca)},
-    {TLS("SSLProxyCARevocationFile", "FILE", conf_apply_tls_file, backends.crl)},
-    {TLS("SSLProxyCheckPeerName", "On or Off", conf_apply_tls_unless, backends.any_name)},
-    {TLS("SSLProxyCheckPeerExpire", "On or Off", conf_apply_tls_unless, backends.any_time)},
-    {TLS("SSLProxyMachineCertificateFile", "FILE", conf_apply_tls_file, machine)},
-    {NAME("SSLProxyPin", "sha256: and 64 hexadecimal digits"), WORDS(1, 1), .apply = conf_apply_tls_pin},
+     NEEDS(PROXY_PROTOCOL, conf_apply_proxy_exceptions)},
+    {NAME("Resolver", "ADDRESS[:PORT] ..."), WORDS(1, CONF_WORDS), NEEDS(CARES, conf_apply_resolver)},
+    {NAME("Include", "FILE"), WORDS(1, 1), NEEDS(INCLUDE, conf_apply_include)},
+    {NAME("Header", "[always] set, append, add or unset, NAME and VALUE"), WORDS(2, 4),
+     NEEDS(HEADER_EDIT, conf_apply_header)},
+    {NAME("RequestHeader", "set, append, add or unset, NAME and VALUE"), WORDS(2, 3),
+     NEEDS(HEADER_EDIT, conf_apply_header), .max = 1},
+    {NAME("SSLEngine", "On"), WORDS(1, 1), NEEDS(TLS, conf_apply_tls_fixed), .max = 1},
+    {NAME("SSLCertificateFile", "FILE"), WORDS(1, 1), NEEDS(TLS, conf_apply_tls_certificate)},
+    {NAME("SSLCertificateKeyFile", "FILE"), WORDS(1, 1), NEEDS(TLS, conf_apply_tls_key)},
+    {NAME("SSLProtocol", "all, TLSv1.2, TLSv1.3, perhaps with + or -"), WORDS(1, 8),
+     NEEDS(TLS, conf_apply_tls_protocol)},
+    {NAME("SSLCipherSuite", "[TLSv1.3] SUITE:SUITE:..."), WORDS(1, 2), NEEDS(TLS, conf_apply_tls_suites)},
+    {NAME("SSLHonorCipherOrder", "On"), WORDS(1, 1), NEEDS(TLS, conf_apply_tls_fixed), .max = 1},
+    {NAME("SSLCompression", "Off"), WORDS(1, 1), NEEDS(TLS, conf_apply_tls_fixed), .max = 0},
+    {TLS("SSLSessionTickets", "On or Off", tickets), NEEDS(TLS, conf_apply_tls_flag)},
+    {TLS("SSLVerifyClient", VERIFY_WORDS, clients.verify), NEEDS(TLS, conf_apply_tls_verify)},
+    {TLS("SSLVerifyDepth", "NUMBER", clients.depth), NEEDS(TLS, conf_apply_tls_depth)},
+    {TLS("SSLCACertificateFile", "FILE", clients.ca), NEEDS(TLS, conf_apply_tls_file)},
+    {TLS("SSLCARevocationFile", "FILE", clients.crl), NEEDS(TLS, conf_apply_tls_file)},
+    {NAME("SSLProxyEngine", "On"), WORDS(1, 1), NEEDS(TLS, conf_apply_tls_fixed), .max = 1},
+    {TLS("SSLProxyVerify", VERIFY_WORDS, backends.verify), NEEDS(TLS, conf_apply_tls_verify)},
+    {TLS("SSLProxyVerifyDepth", "NUMBER", backends.depth), NEEDS(TLS, conf_apply_tls_depth)},
+    {TLS("SSLProxyCACertificateFile", "FILE", backends.ca), NEEDS(TLS, conf_apply_tls_file)},
+    {TLS("SSLProxyCARevocationFile", "FILE", backends.crl), NEEDS(TLS, conf_apply_tls_file)},
+    {TLS("SSLProxyCheckPeerName", "On or Off", backends.any_name), NEEDS(TLS, conf_apply_tls_unless)},
+    {TLS("SSLProxyCheckPeerExpire", "On or Off", backends.any_time), NEEDS(TLS, conf_apply_tls_unless)},
+    {TLS("SSLProxyMachineCertificateFile", "FILE", machine), NEEDS(TLS, conf_apply_tls_file)},
+    {NAME("SSLProxyPin", "sha256: and 64 hexadecimal digits"), WORDS(1, 1), NEEDS(TLS, conf_apply_tls_pin)},
 };
 
-#define NAME_MAX_LEN 32
-
-/* Insertions, deletions and replacements between two names, case ignored (Levenshtein); SIZE_MAX for long ones. */
-static size_t distance(struct text a, struct text b)
+const struct conf_directive *conf_directive_find(struct conf_reader *reader, struct text name)
 {
-    size_t row[NAME_MAX_LEN + 1];
+    size_t i;
 
-    if (a.len > NAME_MAX_LEN || b.len > NAME_MAX_LEN)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= b.len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= b.len; j++) {
-            size_t replaced = diagonal + (text_lower(a.ptr[i - 1]) != text_lower(b.ptr[j - 1]));
-
-            diagonal = row[j];
-            row[j] = min_size(replaced, min_size(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[b.len];
-}
-
-const struct conf_directive *conf_directive_find(struct text name, const struct conf_directive **near)
-{
-    size_t best = 1 + name.len / 5; /* of long names more letters may be wrong */
-
-    *near = NULL;
-    for (size_t i = 0; i < ARRAY_SIZE(directives); i++) {
-        size_t d;
-
-        if (text_eq_nocase(name, directives[i].name))
-            return &directives[i];
-        d = distance(name, directives[i].name);
-        if (d <= best && (*near == NULL || d < best)) {
-            best = d;
-            *near = &directives[i];
-        }
-    }
+    if (conf_find(name, CONF_NAMES(directives), &i))
+        return &directives[i];
+    if (conf_near(name, CONF_NAMES(directives)).len > 0)
+        conf_error_near(reader, name, name, CONF_NAMES(directives), "a directive");
+    else
+        conf_error(reader, name, "expected a directive: this one is not known");
     return NULL;
 }

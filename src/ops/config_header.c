@@ -59,14 +59,12 @@ static bool take_op(struct conf_reader *reader, struct text word, const char *us
         [HEADER_UNSET] = TEXT_INIT("unset"),
     };
 
-    for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
-        if (text_eq_nocase(word, ops[i])) {
-            rule->op = (uint8_t)i;
-            return true;
-        }
-    }
-    conf_error(reader, word, "expected %s", usage);
-    return false;
+    size_t i;
+
+    if (!conf_choice(reader, word, word, CONF_NAMES(ops), usage, &i))
+        return false;
+    rule->op = (uint8_t)i;
+    return true;
 }
 
 /* self->max: 1 for RequestHeader, which has no condition. */
@@ -76,10 +74,6 @@ CONF_APPLY(conf_apply_header)
     struct header_rule rule = {.request = self->max == 1};
     unsigned at = 0;
 
-    if (!IS_ENABLED(CONFIG_HEADER_EDIT)) {
-        conf_error(reader, CONF_NO_WORD, "this build does not edit fields (CONFIG_HEADER_EDIT is off)");
-        return;
-    }
     rule.always = !rule.request && text_eq_nocase(words[0], TEXT("always"));
     if (rule.always || (!rule.request && text_eq_nocase(words[0], TEXT("onsuccess"))))
         at++;

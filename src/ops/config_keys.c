@@ -73,39 +73,21 @@ static bool parse_value(struct conf_reader *reader, const struct key *key, struc
     return true;
 }
 
-/* "expected max=, timeout= or acquire=" */
-static void unknown(struct conf_reader *reader, struct text word, const char *more)
-{
-    char storage[500];
-    struct textbuf b;
-
-    textbuf_init(&b, storage, sizeof(storage));
-    textbuf_put(&b, text_of(more));
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-        if (b.len > 0)
-            textbuf_put(&b, i + 1 == ARRAY_SIZE(keys) ? TEXT(" or ") : TEXT(", "));
-        textbuf_put(&b, keys[i].name);
-        textbuf_putc(&b, '=');
-    }
-    conf_error(reader, word, "expected %.*s", TEXT_ARG(textbuf_text(&b)));
-}
-
-bool conf_key(struct conf_reader *reader, struct text word, struct conf_keys *out, const char *more)
+bool conf_key(struct conf_reader *reader, struct text word, struct conf_keys *out, const struct conf_names *more)
 {
     size_t equals = text_find(word, '=', 0);
     struct text name = text_first(word, equals), value = text_skip(word, equals + 1);
+    size_t i;
 
     /* The path is always passed on as it came, which is what this word asks httpd for. */
     if (text_eq_nocase(word, TEXT("nocanon")))
         return true;
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-        if (!text_eq_nocase(name, keys[i].name))
-            continue;
-        out->given |= 1U << i;
-        return parse_value(reader, &keys[i], value, value_of(&out->values, &keys[i]));
+    if (!conf_find(name, CONF_NAMES(keys), &i)) {
+        conf_error_key(reader, word, more, CONF_NAMES(keys));
+        return false;
     }
-    unknown(reader, word, more);
-    return false;
+    out->given |= 1U << i;
+    return parse_value(reader, &keys[i], value, value_of(&out->values, &keys[i]));
 }
 
 void conf_keys_default(struct backend_settings *settings)

@@ -14,6 +14,8 @@ static bool take_line(struct conf_file *file, struct text *line)
 
     if (file->len == 0)
         return false;
+    if (file->raw != NULL)
+        textbuf_init(file->raw, file->raw->ptr, file->raw->cap);
     while (file->len > 0) {
         size_t end = text_find(text_make(file->at, file->len), '\n', 0);
         size_t len = end;
@@ -24,16 +26,18 @@ static bool take_line(struct conf_file *file, struct text *line)
         more = len > 0 && file->at[len - 1] == '\\';
         if (more)
             len--;
+        end = min_size(end + 1, file->len);
+        if (file->raw != NULL)
+            textbuf_put(file->raw, text_make(file->at, end));
         memmove(start + joined, file->at, len);
         joined += len;
-        end = min_size(end + 1, file->len);
         file->at += end;
         file->len -= end;
         file->line++;
         if (!more)
             break;
     }
-    *line = text_make(start, joined);
+    *line = file->joined = text_make(start, joined);
     return true;
 }
 

@@ -12,7 +12,9 @@ struct conf_file {
     const char *name; /* NUL-terminated, for messages; owned by the caller */
     char *at;         /* bytes that are not read yet; their place is written to */
     size_t len;
-    uint32_t line; /* number of the last line that was taken */
+    uint32_t line;       /* number of the last line that was taken */
+    struct text joined;  /* that line in one piece, where its words stand */
+    struct textbuf *raw; /* gets that line as it stands in the file, as much as fits; NULL: nobody wants it */
 };
 
 enum conf_line {

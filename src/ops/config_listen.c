@@ -110,6 +110,10 @@ static bool parse_mode(struct conf_reader *reader, struct text word, struct text
 static bool parse_option(struct conf_reader *reader, struct text word, bool first, bool is_unix,
                          struct listener_settings *settings)
 {
+    static const struct text options[] = {TEXT_INIT("http"), TEXT_INIT("https"), TEXT_INIT("proxy="),
+                                          TEXT_INIT("mode=")};
+    const struct conf_names names = {options, ARRAY_SIZE(options) - !is_unix, sizeof(options[0])};
+
     if (first && text_eq_nocase(word, TEXT("http")))
         return true;
     if (first && text_eq_nocase(word, TEXT("https"))) {
@@ -122,8 +126,9 @@ static bool parse_option(struct conf_reader *reader, struct text word, bool firs
         return parse_mode(reader, word, text_skip(word, 5), &settings->mode);
     if (text_starts_nocase(word, TEXT("proxy=")))
         return conf_proxy_mode(reader, word, text_skip(word, 6), &settings->proxy);
-    conf_error(reader, word, "expected the protocol http or https, proxy=, %s",
-               is_unix ? "mode=, or nothing" : "or nothing");
+    conf_error_near(reader, word, text_first(word, text_find(word, '=', 0)), &names,
+                    is_unix ? "the protocol http or https, proxy=, mode=, or nothing"
+                            : "the protocol http or https, proxy=, or nothing");
     return false;
 }
 

@@ -1,10 +1,6 @@
 /* The BalancerMember directive: a backend with its place in a balancer. */
 #include "ops/config_balancer.h"
 
-#define OWN_KEYS                                                                                                       \
-    "loadfactor=, route=, lbset=, status=, retry=, slowstart=, hcmethod=, hcuri=, hcinterval=, hctimeout=, "           \
-    "hcpasses=, hcfails=, "
-
 typedef bool parse_fn(struct conf_reader *reader, struct text word, struct text value,
                       struct member_settings *settings);
 
@@ -112,15 +108,12 @@ static bool parse_method(struct conf_reader *reader, struct text word, struct te
         [CHECK_NONE] = TEXT_INIT("None"),       [CHECK_HEAD] = TEXT_INIT("HEAD"), [CHECK_GET] = TEXT_INIT("GET"),
         [CHECK_OPTIONS] = TEXT_INIT("OPTIONS"), [CHECK_PING] = TEXT_INIT("PING"),
     };
+    size_t i;
 
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-        if (text_eq_nocase(value, names[i])) {
-            settings->check = (uint8_t)i;
-            return true;
-        }
-    }
-    conf_error(reader, word, "expected HEAD, GET, OPTIONS, PING or None");
-    return false;
+    if (!conf_choice(reader, word, value, CONF_NAMES(names), "HEAD, GET, OPTIONS, PING or None", &i))
+        return false;
+    settings->check = (uint8_t)i;
+    return true;
 }
 
 static bool parse_uri(struct conf_reader *reader, struct text word, struct text value, struct member_settings *settings)
@@ -180,14 +173,12 @@ static bool take_keys(struct conf_reader *reader, struct text *words, unsigned *
     bool ok = true;
 
     for (unsigned i = 0; i < *count; i++) {
-        size_t equals = text_find(words[i], '=', 0), k = 0;
+        size_t equals = text_find(words[i], '=', 0), k;
 
-        while (k < ARRAY_SIZE(keys) && !text_eq_nocase(text_first(words[i], equals), keys[k].name))
-            k++;
-        if (k == ARRAY_SIZE(keys))
-            words[kept++] = words[i];
-        else
+        if (conf_find(text_first(words[i], equals), CONF_NAMES(keys), &k))
             ok = keys[k].parse(reader, words[i], text_skip(words[i], equals + 1), settings) && ok;
+        else
+            words[kept++] = words[i];
     }
     *count = kept;
     return ok;
@@ -225,7 +216,7 @@ static void add(struct conf_reader *reader, struct balancer *balancer, const str
     memcpy(words, line, count * sizeof(*words));
     if (!take_keys(reader, words + 1, &own, &member.settings))
         return;
-    member.backend = conf_take_backend(reader, words, own + 1, OWN_KEYS, &path);
+    member.backend = conf_take_backend(reader, words, own + 1, CONF_NAMES(keys), &path);
     if (member.backend == NULL || !store_paths(reader, path, &member.settings))
         return;
     for (unsigned i = 0; i < balancer->count; i++) {

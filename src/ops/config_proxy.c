@@ -224,7 +224,7 @@ static bool check_keys(struct conf_reader *reader, struct text word, const struc
 }
 
 struct backend *conf_take_backend(struct conf_reader *reader, const struct text *words, unsigned count,
-                                  const char *more, struct text *path)
+                                  const struct conf_names *more, struct text *path)
 {
     struct target target = {.port = 0};
     struct conf_keys keys = {.given = 0};
@@ -246,7 +246,7 @@ struct backend *conf_take_backend(struct conf_reader *reader, const struct text 
 static bool take_target(struct conf_reader *reader, const struct text *words, unsigned count, struct route *route)
 {
     if (!text_starts_nocase(words[0], TEXT(CONF_BALANCER_SCHEME))) {
-        route->backend = conf_take_backend(reader, words, count, "", &route->path);
+        route->backend = conf_take_backend(reader, words, count, CONF_NO_NAMES, &route->path);
         return route->backend != NULL;
     }
     route->balancer = conf_balancer(reader, words[0], &route->path);

@@ -21,9 +21,9 @@ struct conf_reader {
     void *user;
     struct conf_place place; /* of the line that is being read; line 0: of the whole file */
     struct text directive;   /* its directive; empty: none */
-    uint32_t errors;
-    bool text_full;  /* reported once */
-    bool saw_listen; /* perhaps a wrong one */
+    uint32_t errors;         /* reported ones: CONFIG_CONF_ERRORS at most */
+    bool text_full;          /* reported once */
+    bool saw_listen;         /* perhaps a wrong one */
     bool saw_backend;
     struct balancer *section; /* of the <Proxy> that is open; NULL: none */
     struct conf_place section_place;
@@ -42,8 +42,10 @@ struct conf_reader {
 /* A directive. `apply` gets the words behind the name, as many as the table allows. */
 struct conf_directive {
     struct text name;
-    const char *usage; /* what is expected behind the name, for messages */
+    const char *usage;  /* what is expected behind the name, for messages */
+    const char *option; /* CONFIG_ option that it needs; NULL: none. When that is off, there is no apply. */
     uint8_t min_words, max_words;
+    bool in_section; /* stands in <Proxy>, where others cannot */
     void (*apply)(struct conf_reader *reader, const struct conf_directive *self, const struct text *words,
                   unsigned count);
     size_t field;         /* offset in struct config of the value that a simple directive sets */
@@ -51,9 +53,9 @@ struct conf_directive {
     const char *capacity; /* CONFIG_ option that bounds max; NULL: none */
 };
 
-/* config_directives.c: finds a directive by its name, case ignored. NULL: unknown; *near is then the one that was
-   probably meant, or NULL. */
-const struct conf_directive *conf_directive_find(struct text name, const struct conf_directive **near);
+/* config_directives.c: finds a directive by its name, case ignored. NULL: unknown, which it reports, with the one that
+   was probably meant. */
+const struct conf_directive *conf_directive_find(struct conf_reader *reader, struct text name);
 
 /* ---- messages (config_value.c) ---- */
 
@@ -62,8 +64,36 @@ void conf_error(struct conf_reader *reader, struct text word, const char *format
 void conf_warn(struct conf_reader *reader, struct text word, const char *format, ...) PRINTF_LIKE(3, 4);
 #define CONF_NO_WORD ((struct text){NULL, 0})
 
+/* config.c: when all files are read, takes the line at reader->place again, so that it can be shown. */
+void conf_find_line(struct conf_reader *reader);
+
 /* Bounds a word for use in a message's "%.*s". */
 struct text conf_shown(struct text t);
+
+/* ---- names in tables (config_near.c) ---- */
+
+/* A table whose elements begin with their name (struct text; an empty one is none). */
+struct conf_names {
+    const void *first;
+    size_t count;
+    size_t size; /* of an element */
+};
+#define CONF_NAMES(array) (&(const struct conf_names){array, ARRAY_SIZE(array), sizeof((array)[0])})
+#define CONF_NO_NAMES (&(const struct conf_names){NULL, 0, 0})
+
+/* The name that is nearest to a misspelt word; empty: none is near. */
+struct text conf_near(struct text word, const struct conf_names *names);
+/* Finds a word, case ignored. On false *index is unchanged. */
+bool conf_find(struct text word, const struct conf_names *names, size_t *index);
+/* The same for the value of a word. False: reported, "expected USAGE" and the name that was probably meant. */
+bool conf_choice(struct conf_reader *reader, struct text word, struct text value, const struct conf_names *names,
+                 const char *usage, size_t *index);
+/* What conf_choice reports. */
+void conf_error_near(struct conf_reader *reader, struct text word, struct text misspelt, const struct conf_names *names,
+                     const char *usage);
+/* Reports a word KEY=VALUE whose key is in neither table: what was probably meant, or all keys. */
+void conf_error_key(struct conf_reader *reader, struct text word, const struct conf_names *own,
+                    const struct conf_names *other);
 
 /* ---- values of words (config_value.c): false when they are wrong, after they reported it ---- */
 
@@ -88,8 +118,8 @@ struct conf_keys {
 };
 
 /* Takes a word. False: it is none, or its value is wrong (reported). `more`: keys that only the caller takes, for the
-   message ("loadfactor=, route="); empty: none. */
-bool conf_key(struct conf_reader *reader, struct text word, struct conf_keys *out, const char *more);
+   message. */
+bool conf_key(struct conf_reader *reader, struct text word, struct conf_keys *out, const struct conf_names *more);
 /* Sets all that keys can say to what holds without them. */
 void conf_keys_default(struct backend_settings *settings);
 /* Sets what a line gave; the rest stays. */
@@ -105,7 +135,7 @@ bool conf_unix(struct conf_reader *reader, struct text word, struct text path, s
 /* config_proxy.c: the backend of a line "URL KEY=VALUE ...", made when it was not named before. *path: a part of the
    URL, perhaps empty. `more`: as for conf_key. NULL: reported. */
 struct backend *conf_take_backend(struct conf_reader *reader, const struct text *words, unsigned count,
-                                  const char *more, struct text *path);
+                                  const struct conf_names *more, struct text *path);
 
 /* config_remote_ip.c: On, Off or Optional, the value of a word, as enum listener_proxy. */
 bool conf_proxy_mode(struct conf_reader *reader, struct text word, struct text value, uint8_t *mode);

@@ -1,13 +1,6 @@
 /* The directives of the PROXY protocol, by the names that they have in httpd's mod_remoteip. */
 #include "ops/config_reader.h"
 
-static bool is_built(struct conf_reader *reader, struct text word)
-{
-    if (!IS_ENABLED(CONFIG_PROXY_PROTOCOL))
-        conf_error(reader, word, "this build has no PROXY protocol (CONFIG_PROXY_PROTOCOL is off)");
-    return IS_ENABLED(CONFIG_PROXY_PROTOCOL);
-}
-
 bool conf_proxy_mode(struct conf_reader *reader, struct text word, struct text value, uint8_t *mode)
 {
     static const struct text names[] = {
@@ -16,16 +9,16 @@ bool conf_proxy_mode(struct conf_reader *reader, struct text word, struct text v
         [LISTENER_PROXY_OPTIONAL] = TEXT_INIT("Optional"),
     };
 
-    if (!is_built(reader, word))
+    size_t i;
+
+    if (!IS_ENABLED(CONFIG_PROXY_PROTOCOL)) {
+        conf_error(reader, word, "proxy= needs CONFIG_PROXY_PROTOCOL, which is off in this build");
         return false;
-    for (size_t i = LISTENER_PROXY_OFF; i < ARRAY_SIZE(names); i++) {
-        if (!text_eq_nocase(value, names[i]))
-            continue;
-        *mode = (uint8_t)i;
-        return true;
     }
-    conf_error(reader, word, "expected On, Off or Optional");
-    return false;
+    if (!conf_choice(reader, word, value, CONF_NAMES(names), "On, Off or Optional", &i))
+        return false;
+    *mode = (uint8_t)i;
+    return true;
 }
 
 CONF_APPLY(conf_apply_proxy_protocol)
@@ -37,7 +30,7 @@ CONF_APPLY(conf_apply_proxy_protocol)
 static void add_nets(struct conf_reader *reader, const struct text *words, unsigned count, struct addr_net *nets,
                      uint16_t *used)
 {
-    for (unsigned i = 0; i < count && is_built(reader, words[i]); i++) {
+    for (unsigned i = 0; i < count; i++) {
         if (*used == CONFIG_PROXY_SOURCES) {
             conf_error(reader, words[i], "expected at most %d addresses: raise CONFIG_PROXY_SOURCES",
                        CONFIG_PROXY_SOURCES);

@@ -34,10 +34,6 @@ CONF_APPLY(conf_apply_resolver)
     struct names_settings *settings = &reader->config->names;
 
     (void)self;
-    if (!IS_ENABLED(CONFIG_CARES)) {
-        conf_error(reader, words[0], "this build looks names up with the system's resolver (CONFIG_CARES is off)");
-        return;
-    }
     for (unsigned i = 0; i < count; i++) {
         struct port_addr addr;
 

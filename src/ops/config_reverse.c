@@ -6,10 +6,6 @@ static void add_map(struct conf_reader *reader, enum reverse_kind kind, struct t
     struct forward_settings *forward = &reader->config->site.forward;
     struct reverse_map *map = &forward->maps[forward->map_count];
 
-    if (!IS_ENABLED(CONFIG_REVERSE_MAP)) {
-        conf_error(reader, CONF_NO_WORD, "this build does not map responses (CONFIG_REVERSE_MAP is off)");
-        return;
-    }
     if (forward->map_count == CONFIG_REVERSE_MAPS) {
         conf_error(reader, ours, "expected at most %d ProxyPassReverse lines: raise CONFIG_REVERSE_MAPS",
                    CONFIG_REVERSE_MAPS);

@@ -4,6 +4,8 @@
 /* The longest of these times, in seconds: 24 days. */
 #define SECONDS_MAX (INT32_MAX / 1000)
 
+enum phase { HANDSHAKE, HEADER, BODY };
+
 static bool parse_seconds(struct text digits, uint32_t *ms)
 {
     uint64_t seconds;
@@ -42,23 +44,26 @@ static const char *parse_timeout(struct text value, struct front_read_timeout *o
 
 CONF_APPLY(conf_apply_read_timeout)
 {
+    static const struct text keys[] = {
+        [HANDSHAKE] = TEXT_INIT("handshake"), [HEADER] = TEXT_INIT("header"), [BODY] = TEXT_INIT("body")};
+
     for (unsigned i = 0; i < count; i++) {
         size_t equals = text_find(words[i], '=', 0);
         struct text key = text_first(words[i], equals);
         struct front_read_timeout timeout;
         const char *fault;
+        size_t which;
 
-        if (equals == words[i].len || (!text_eq_nocase(key, TEXT("header")) && !text_eq_nocase(key, TEXT("body")) &&
-                                       !text_eq_nocase(key, TEXT("handshake")))) {
-            conf_error(reader, words[i], "expected %s", self->usage);
+        if (equals == words[i].len || !conf_find(key, CONF_NAMES(keys), &which)) {
+            conf_error_near(reader, words[i], key, CONF_NAMES(keys), self->usage);
             continue;
         }
         fault = parse_timeout(text_skip(words[i], equals + 1), &timeout);
         if (fault != NULL)
             conf_error(reader, words[i], "%s", fault);
-        else if (text_eq_nocase(key, TEXT("header")))
+        else if (which == HEADER)
             reader->config->front.head = timeout;
-        else if (text_eq_nocase(key, TEXT("handshake")))
+        else if (which == HANDSHAKE)
             reader->config->front.handshake_ms = timeout.initial_ms; /* no rate: a handshake is short */
         else
             reader->config->front.body = timeout;

@@ -1,14 +1,6 @@
 /* The directives of TLS, on both sides. */
 #include "ops/config_reader.h"
 
-/* Whether this build has TLS; else the line is an error. */
-static bool has_tls(struct conf_reader *reader)
-{
-    if (!IS_ENABLED(CONFIG_TLS))
-        conf_error(reader, CONF_NO_WORD, "this build has no TLS (CONFIG_TLS is off)");
-    return IS_ENABLED(CONFIG_TLS);
-}
-
 static void *value_of(struct conf_reader *reader, const struct conf_directive *self)
 {
     return (char *)reader->config + self->field;
@@ -19,15 +11,14 @@ CONF_APPLY(conf_apply_tls_file)
     struct text name;
 
     (void)count;
-    if (has_tls(reader) && conf_store(reader, words[0], &name))
+    if (conf_store(reader, words[0], &name))
         *(const char **)value_of(reader, self) = name.ptr;
 }
 
 CONF_APPLY(conf_apply_tls_flag)
 {
     (void)count;
-    if (has_tls(reader))
-        conf_flag(reader, words[0], value_of(reader, self));
+    conf_flag(reader, words[0], value_of(reader, self));
 }
 
 /* A flag whose field says the opposite. */
@@ -36,7 +27,7 @@ CONF_APPLY(conf_apply_tls_unless)
     bool on;
 
     (void)count;
-    if (has_tls(reader) && conf_flag(reader, words[0], &on))
+    if (conf_flag(reader, words[0], &on))
         *(bool *)value_of(reader, self) = !on;
 }
 
@@ -46,7 +37,7 @@ CONF_APPLY(conf_apply_tls_fixed)
     bool on;
 
     (void)count;
-    if (has_tls(reader) && conf_flag(reader, words[0], &on) && on != (self->max != 0))
+    if (conf_flag(reader, words[0], &on) && on != (self->max != 0))
         conf_warn(reader, words[0], "it is always %s", on ? "Off" : "On");
 }
 
@@ -56,8 +47,6 @@ CONF_APPLY(conf_apply_tls_certificate)
     struct text name;
 
     (void)self, (void)count;
-    if (!has_tls(reader))
-        return;
     if (tls->pair_count == CONFIG_TLS_CERTS) {
         conf_error(reader, words[0], "expected at most %d certificates: raise CONFIG_TLS_CERTS", CONFIG_TLS_CERTS);
         return;
@@ -75,8 +64,6 @@ CONF_APPLY(conf_apply_tls_key)
     unsigned i = 0;
 
     (void)self, (void)count;
-    if (!has_tls(reader))
-        return;
     while (i < CONFIG_TLS_CERTS && tls->pairs[i].key != NULL)
         i++;
     if (i == CONFIG_TLS_CERTS) {
@@ -94,8 +81,6 @@ CONF_APPLY(conf_apply_tls_protocol)
     bool tls12 = false, tls13 = false;
 
     (void)self;
-    if (!has_tls(reader))
-        return;
     for (unsigned i = 0; i < count; i++) {
         bool minus = words[i].len > 0 && words[i].ptr[0] == '-';
         bool sign = minus || (words[i].len > 0 && words[i].ptr[0] == '+');
@@ -160,8 +145,6 @@ CONF_APPLY(conf_apply_tls_suites)
     unsigned before = reader->config->tls.suite_count;
 
     (void)self;
-    if (!has_tls(reader))
-        return;
     while (text_split(&list, ':', &name)) {
         uint16_t number = suite_of(name);
 
@@ -180,17 +163,11 @@ CONF_APPLY(conf_apply_tls_verify)
         [TLS_VERIFY_NO_CA] = TEXT_INIT("optional_no_ca"),
         [TLS_VERIFY_REQUIRE] = TEXT_INIT("require"),
     };
+    size_t i;
 
     (void)count;
-    if (!has_tls(reader))
-        return;
-    for (size_t i = 0; i < ARRAY_SIZE(choices); i++) {
-        if (text_eq_nocase(words[0], choices[i])) {
-            *(uint8_t *)value_of(reader, self) = (uint8_t)i;
-            return;
-        }
-    }
-    conf_error(reader, words[0], "expected %s", self->usage);
+    if (conf_choice(reader, words[0], words[0], CONF_NAMES(choices), self->usage, &i))
+        *(uint8_t *)value_of(reader, self) = (uint8_t)i;
 }
 
 CONF_APPLY(conf_apply_tls_depth)
@@ -198,7 +175,7 @@ CONF_APPLY(conf_apply_tls_depth)
     uint64_t depth;
 
     (void)count;
-    if (has_tls(reader) && conf_number(reader, words[0], 0, TLS_DEPTH_MOST, NULL, &depth))
+    if (conf_number(reader, words[0], 0, TLS_DEPTH_MOST, NULL, &depth))
         *(uint8_t *)value_of(reader, self) = (uint8_t)depth;
 }
 
@@ -223,8 +200,6 @@ CONF_APPLY(conf_apply_tls_pin)
     struct tls_settings *tls = &reader->config->tls;
 
     (void)count;
-    if (!has_tls(reader))
-        return;
     if (tls->pin_count == CONFIG_TLS_PINS) {
         conf_error(reader, words[0], "expected at most %d pins: raise CONFIG_TLS_PINS", CONFIG_TLS_PINS);
         return;

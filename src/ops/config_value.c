@@ -1,5 +1,5 @@
 /* Messages about a configuration, and the values of its words. */
-#include "ops/config_reader.h"
+#include "ops/config_explain.h"
 
 #define MESSAGE 512
 #define SHOWN 120
@@ -22,6 +22,9 @@ static void say(struct conf_reader *reader, bool error, struct text word, const 
     char storage[MESSAGE];
     struct textbuf b;
 
+    if (reader->errors >= CONFIG_CONF_ERRORS)
+        return;
+    conf_find_line(reader);
     textbuf_init(&b, storage, sizeof(storage));
     textbuf_put(&b, text_first(text_of(reader->place.file), SHOWN));
     if (reader->place.line > 0)
@@ -38,7 +41,9 @@ static void say(struct conf_reader *reader, bool error, struct text word, const 
         reader->errors++;
     else
         reader->config->warnings++;
-    reader->report(reader->user, error, textbuf_text(&b));
+    reader->report(reader->user, error, conf_explained(reader, word, textbuf_text(&b)));
+    if (error && reader->errors == CONFIG_CONF_ERRORS)
+        reader->report(reader->user, true, TEXT("too many errors: no more are looked for (CONFIG_CONF_ERRORS)"));
 }
 
 void conf_error(struct conf_reader *reader, struct text word, const char *format, ...)

@@ -18,8 +18,11 @@ static void report(void *user, bool error, struct text message)
 {
     (void)user;
     REQUIRE(message.len > 0);
-    for (size_t i = 0; i < message.len; i++)
-        REQUIRE((unsigned char)message.ptr[i] >= 0x20 && message.ptr[i] != 0x7f);
+    for (size_t i = 0; i < message.len; i++) {
+        bool form = IS_ENABLED(CONFIG_CONF_EXPLAIN) && (message.ptr[i] == '\n' || message.ptr[i] == '\t');
+
+        REQUIRE(((unsigned char)message.ptr[i] >= 0x20 && message.ptr[i] != 0x7f) || form);
+    }
     if (error)
         errors++;
     else
@@ -87,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stub_set_name("origin", 192, 0, 2, 1);
     stub_set_file("x", text_skip(content, at + mark.len));
     errors = warnings = 0;
+    config_explain(size % 2 == 1);
     ok = config_parse(&config, "fuzz", text_first(content, at), report, NULL);
     REQUIRE(ok == (errors == 0));
     REQUIRE(config.warnings == warnings && config.text_used <= sizeof(config.text));

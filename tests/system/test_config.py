@@ -146,6 +146,15 @@ def test_a_bad_value_says_what_was_expected(conf):
     assert "warn" in second and "debug" in second, second
 
 
+def test_the_line_and_the_word_are_shown(conf):
+    """-t shows them, to be read by a human; a start, whose messages go to a log, keeps to one line each."""
+    path = conf("Listen 1080", 'ProxyPass "/" "h2c://127.0.0.1:1/" \\', "    tiemout=5")
+    message = f"culvert: error: {path}:2: ProxyPass: 'tiemout=5': expected a key: did you mean timeout=?"
+    explained = [message, f"   --> {path}:3:5", "     3 |     tiemout=5", "       |     ^~~~~~~~~"]
+    assert culvert.check(path, "-t").stderr.splitlines() == explained
+    assert culvert.check(path).stderr.splitlines() == [message]
+
+
 def test_all_errors_are_told_at_once(conf):
     path = conf("Listen 1080", "Nonsense 1", PASS, "Timeout x", "LogLevel y")
     done = culvert.check(path, "-t")

@@ -280,8 +280,8 @@ static void test_without(void **state)
     (void)state;
     good("Listen 80\nProxyPass / h2c://10.0.0.1\n");
     bad("Listen 80\nProxyPass / h2c://10.0.0.1\n<Proxy balancer://b>\nBalancerMember x\n</Proxy>\n",
-        "c:3: '<Proxy balancer://b>': this build has no balancers (CONFIG_BALANCER is off)\n");
-    bad(BEGIN, "c:2: ProxyPass: 'balancer://b/': this build has no balancers (CONFIG_BALANCER is off)\n");
+        "c:3: '<Proxy balancer://b>': balancers need CONFIG_BALANCER, which is off in this build\n");
+    bad(BEGIN, "c:2: ProxyPass: 'balancer://b/': balancers need CONFIG_BALANCER, which is off in this build\n");
 }
 
 #endif

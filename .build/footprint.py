@@ -85,7 +85,6 @@ class Build:
             ("each request in progress: its heads and state", self.each("EXCHANGES", counted)),
             ("each request in progress: its guaranteed body blocks", self.guaranteed()),
             ("each backend connection", self.each("BACKEND_CONNS", counted)),
-            ("- of this, for each stream it can carry", self.config["H2_ARENA_STREAM"]),
             ("each TLS connection of a client", self.each("TLS_CLIENTS", counted)),
             ("each TLS connection to a backend", self.each("TLS_BACKENDS", counted)),
             ("each backend server", self.each("BACKENDS", counted)),

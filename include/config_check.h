@@ -22,6 +22,10 @@
 #error "CONFIG_H2_FRONT_OUTPUT is above CONFIG_OUTPUT_SIZE, the one output buffer. Lower H2_FRONT_OUTPUT."
 #endif
 
+#if CONFIG_BACKEND_STREAMS * 64 > CONFIG_OUTPUT_SIZE + 4096 || CONFIG_H2_STREAMS * 64 > CONFIG_OUTPUT_SIZE + 4096
+#error "CONFIG_OUTPUT_SIZE cannot hold 64 bytes for each of BACKEND_STREAMS and H2_STREAMS. Raise it, or lower one of them."
+#endif
+
 #if CONFIG_REQUEST_WINDOW % CONFIG_BODY_BLOCK != 0
 #error "CONFIG_REQUEST_WINDOW is not a multiple of CONFIG_BODY_BLOCK. Change one of them."
 #endif

@@ -5,7 +5,7 @@
 #include "base/panic.h"
 #include "base/poison.h"
 
-static uint32_t fail_in; /* allocations until the one that fails, 0: none does */
+uint32_t arena_fail_in;
 
 struct arena *arena_init(void *storage, size_t size, const char *name)
 {
@@ -42,11 +42,6 @@ static void arena_count(struct arena *arena, uint32_t more, uint32_t less)
         arena->peak = arena->used;
 }
 
-static bool must_fail(void)
-{
-    return UNLIKELY(fail_in > 0) && --fail_in == 0;
-}
-
 /* The used block of a payload, after every check that costs no search. */
 static struct block *block_of(const struct arena *arena, void *ptr)
 {
@@ -68,7 +63,7 @@ static struct block *block_of(const struct arena *arena, void *ptr)
     return block;
 }
 
-/* As arena_alloc, without the test hook. need: block_need(size). */
+/* As arena_try. need: block_need(size), 0 to fail. */
 static void *arena_cut(struct arena *arena, size_t size, uint32_t need)
 {
     struct block *block = NULL;
@@ -76,10 +71,8 @@ static void *arena_cut(struct arena *arena, size_t size, uint32_t need)
 
     if (need != 0 && need <= arena->end - arena->first)
         block = block_cut(arena, need);
-    if (UNLIKELY(block == NULL)) {
-        arena->refused++;
+    if (UNLIKELY(block == NULL))
         return NULL;
-    }
     have = block_size(block);
     arena->blocks++;
     arena_count(arena, have, 0);
@@ -89,9 +82,24 @@ static void *arena_cut(struct arena *arena, size_t size, uint32_t need)
     return payload_of(block);
 }
 
+void *arena_try(struct arena *arena, size_t size)
+{
+    return arena_cut(arena, size, block_need(size));
+}
+
+/* As arena_cut; a failure is counted. */
+static void *arena_cut_or_count(struct arena *arena, size_t size, uint32_t need)
+{
+    void *ptr = arena_cut(arena, size, need);
+
+    if (UNLIKELY(ptr == NULL))
+        arena->refused++;
+    return ptr;
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
-    return arena_cut(arena, size, must_fail() ? 0 : block_need(size));
+    return arena_cut_or_count(arena, size, arena_must_fail() ? 0 : block_need(size));
 }
 
 void *arena_calloc(struct arena *arena, size_t count, size_t size)
@@ -120,7 +128,7 @@ void *arena_realloc(struct arena *arena, void *ptr, size_t size)
         return arena_alloc(arena, size);
     block = block_of(arena, ptr);
     old = block_size(block);
-    if ((need == 0 || need > old) && must_fail())
+    if ((need == 0 || need > old) && arena_must_fail())
         need = 0;
     if (need != 0 && (need <= old || block_grow(arena, block, need))) {
         poison_open(ptr, block_size(block) - BLOCK_HEAD);
@@ -129,7 +137,7 @@ void *arena_realloc(struct arena *arena, void *ptr, size_t size)
         poison_close((uint8_t *)ptr + size, block_size(block) - BLOCK_HEAD - size);
         return ptr;
     }
-    copy = arena_cut(arena, size, need);
+    copy = arena_cut_or_count(arena, size, need);
     if (copy == NULL)
         return NULL;
     poison_open(ptr, old - BLOCK_HEAD);
@@ -154,6 +162,21 @@ void arena_free(struct arena *arena, void *ptr)
     block_drop(arena, block);
     if (arena->blocks == 0)
         block_join(arena);
+}
+
+size_t arena_usable(const struct arena *arena, void *ptr)
+{
+    return block_size(block_of(arena, ptr)) - BLOCK_HEAD;
+}
+
+bool arena_has(const struct arena *arena, const void *ptr)
+{
+    return (uintptr_t)ptr - (uintptr_t)arena < arena->size;
+}
+
+bool arena_is_empty(const struct arena *arena)
+{
+    return arena->blocks == 0;
 }
 
 size_t arena_room(const struct arena *arena)
@@ -181,5 +204,5 @@ void arena_stats(const struct arena *arena, struct arena_stats *stats)
 
 void arena_fail_nth(uint32_t n)
 {
-    fail_in = n;
+    arena_fail_in = n;
 }

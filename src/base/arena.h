@@ -29,6 +29,16 @@ void *arena_realloc(struct arena *arena, void *ptr, size_t size) MUST_USE;
 /* ptr: from this arena, or NULL. A pointer from elsewhere, a double free or an overwritten block head panics. */
 void arena_free(struct arena *arena, void *ptr);
 
+/* As arena_alloc, but out of reach of the test hook, and a failure is not counted: for callers that have another arena.
+ */
+void *arena_try(struct arena *arena, size_t size) MUST_USE;
+/* Bytes that may be used at ptr, which is a live block: what was asked for or more. */
+size_t arena_usable(const struct arena *arena, void *ptr);
+/* Whether ptr lies in the arena's storage. */
+bool arena_has(const struct arena *arena, const void *ptr);
+/* Whether there is no live block. */
+bool arena_is_empty(const struct arena *arena);
+
 /* Bytes that are not in use (perhaps not in one piece). O(1). */
 size_t arena_room(const struct arena *arena);
 
@@ -57,5 +67,13 @@ uint32_t heap_strays(void);
 /* Test hook: the nth (1 = next) allocation from now in any arena fails, once; 0 switches it off. A realloc counts when
    the block has to become bigger. */
 void arena_fail_nth(uint32_t n);
+
+extern uint32_t arena_fail_in; /* allocations until the one that fails; 0: none does */
+
+/* Whether this allocation is the one. */
+static inline bool arena_must_fail(void)
+{
+    return UNLIKELY(arena_fail_in > 0) && --arena_fail_in == 0;
+}
 
 #endif

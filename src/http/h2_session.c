@@ -15,45 +15,26 @@
 /* Entries of one SETTINGS frame. */
 #define H2_SETTINGS_MOST 16
 
-#define H2_CRUMBS 64
+/* The largest frame but HEADERS, CONTINUATION and DATA: GOAWAY with nghttp2's words. A DATA frame's 9 octets are less.
+ */
+#define SMALL_FRAME 160
+static_assert(CONFIG_H2_FRONT_REST >= 2 * SMALL_FRAME, "H2_FRONT_REST must hold two small frames: raise it");
 
 struct h2_back_lease {
     alignas(ARENA_ALIGN) uint8_t arena[H2_BACK_ARENA];
-    uint8_t unsent[H2_BACK_LEASE - H2_BACK_ARENA];
+    uint8_t rest[H2_BACK_REST];
 };
 POOL(h2_back_lease, struct h2_back_lease, CONFIG_BACKEND_CONNS);
 
 struct h2_front_lease {
     alignas(ARENA_ALIGN) uint8_t arena[H2_FRONT_ARENA];
-    uint8_t unsent[H2_FRONT_LEASE - H2_FRONT_ARENA];
+    uint8_t rest[CONFIG_H2_FRONT_REST];
 };
 POOL(h2_front_lease, struct h2_front_lease, CONFIG_H2_CLIENTS);
 
 static alignas(ARENA_ALIGN) uint8_t shared_storage[H2_SHARED_ARENA];
 static struct arena *shared_arena;
 static nghttp2_option *options;
-
-/* ---- memory ---- */
-
-static void *mem_alloc(size_t size, void *arena)
-{
-    return arena_alloc(arena, size);
-}
-
-static void mem_free(void *ptr, void *arena)
-{
-    arena_free(arena, ptr);
-}
-
-static void *mem_calloc(size_t count, size_t size, void *arena)
-{
-    return arena_calloc(arena, count, size);
-}
-
-static void *mem_realloc(void *ptr, size_t size, void *arena)
-{
-    return arena_realloc(arena, ptr, size);
-}
 
 /* ---- shared ---- */
 
@@ -107,44 +88,55 @@ nghttp2_session_callbacks *h2_session_callbacks(void)
 
 /* ---- life ---- */
 
-static struct h2_session h2_session_of(struct pool *pool, size_t arena_size, uint32_t output)
+/* Takes a lease. False: none is free. */
+static bool lease(struct h2_session *s, struct pool *pool, size_t arena_size, uint32_t rest_size)
 {
-    struct h2_session s = {.pool = pool, .output = output, .lease = pool_take(pool)};
-
-    if (!s.lease)
-        return (struct h2_session){0};
-    s.arena = arena_init(s.lease, arena_size, "h2");
-    s.unsent = (uint8_t *)s.lease + arena_size;
-    return s;
+    *s = (struct h2_session){.pool = pool, .lease = pool_take(pool), .rest_size = rest_size};
+    if (!s->lease)
+        return false;
+    h2_mem_open(&s->mem, s->lease, arena_size);
+    s->rest = (uint8_t *)s->lease + arena_size;
+    return true;
 }
 
-static nghttp2_mem mem_of(struct arena *arena)
+/* The preface stands in the block for frames: it is taken out at once, before another session sends. */
+static bool take_preface(struct h2_session *s)
 {
-    return (nghttp2_mem){arena, mem_alloc, mem_free, mem_calloc, mem_realloc};
+    const uint8_t *bytes;
+
+    s->preface = true;
+    return nghttp2_session_mem_send(s->ng, &bytes) == NGHTTP2_CLIENT_MAGIC_LEN;
 }
 
 bool h2_session_open_client(struct h2_session *s, const nghttp2_session_callbacks *callbacks, void *user)
 {
     nghttp2_mem mem;
+    bool ok;
 
-    *s = h2_session_of(&h2_back_lease_pool, H2_BACK_ARENA, CONFIG_OUTPUT_SIZE);
-    if (!s->lease)
+    if (!lease(s, &h2_back_lease_pool, H2_BACK_ARENA, H2_BACK_REST))
         return false;
-    mem = mem_of(s->arena);
-    if (nghttp2_session_client_new3(&s->ng, callbacks, user, options, &mem) == 0)
-        return true;
-    h2_session_close(s);
-    return false;
+    s->output = CONFIG_OUTPUT_SIZE;
+    s->frame_least = H2_FRAME_MOST;
+    s->frame_most = s->frame_least;
+    mem = h2_mem_hooks(&s->mem);
+    h2_block_open();
+    ok = nghttp2_session_client_new3(&s->ng, callbacks, user, options, &mem) == 0 && take_preface(s);
+    h2_block_close();
+    if (!ok)
+        h2_session_close(s);
+    return ok;
 }
 
 bool h2_session_open_server(struct h2_session *s, const nghttp2_session_callbacks *callbacks, void *user)
 {
     nghttp2_mem mem;
 
-    *s = h2_session_of(&h2_front_lease_pool, H2_FRONT_ARENA, CONFIG_H2_FRONT_OUTPUT);
-    if (!s->lease)
+    if (!lease(s, &h2_front_lease_pool, H2_FRONT_ARENA, CONFIG_H2_FRONT_REST))
         return false;
-    mem = mem_of(s->arena);
+    s->output = CONFIG_H2_FRONT_OUTPUT;
+    s->frame_least = SMALL_FRAME;
+    s->frame_most = s->frame_least;
+    mem = h2_mem_hooks(&s->mem);
     if (nghttp2_session_server_new3(&s->ng, callbacks, user, options, &mem) == 0)
         return true;
     h2_session_close(s);
@@ -157,6 +149,9 @@ void h2_session_close(struct h2_session *s)
         return;
     if (IS_ENABLED(CONFIG_HEAP_GUARD) && s->ng)
         nghttp2_session_del(s->ng); /* the arena would do without: this lets tests find what was broken in it */
+    if (s->large)
+        h2_large_give(s->large);
+    h2_mem_close(&s->mem);
     pool_give(s->pool, s->lease);
     *s = (struct h2_session){0};
 }
@@ -172,9 +167,20 @@ bool h2_session_feed(struct h2_session *s, const uint8_t *bytes, size_t len)
     return n >= 0;
 }
 
-bool h2_session_pull(struct h2_session *s, struct gather *g)
+/* How much may be gathered, so that all of it and one frame more could be kept. */
+static uint32_t gather_most(const struct h2_session *s)
 {
-    while (g->total < s->output && gather_segments(g) > 1) {
+    uint32_t room = s->large || h2_large_left() > 0 ? H2_LARGE : s->rest_size;
+
+    return (uint32_t)min_size(s->output, room - s->frame_most);
+}
+
+static bool pull(struct h2_session *s, struct gather *g)
+{
+    if (s->preface && !gather_put(g, NGHTTP2_CLIENT_MAGIC, NGHTTP2_CLIENT_MAGIC_LEN))
+        return true;
+    s->preface = false;
+    while (g->total < s->most && gather_segments(g) > 1) {
         const uint8_t *frame;
         ssize_t n = nghttp2_session_mem_send(s->ng, &frame);
 
@@ -182,18 +188,56 @@ bool h2_session_pull(struct h2_session *s, struct gather *g)
             log_info("h2", "sending: %s", nghttp2_strerror((int)n));
             return false;
         }
-        if (n == 0)
+        if (n == 0) {
+            s->frame_most = s->frame_least; /* no head waits */
             return true;
+        }
         if (!gather_put(g, frame, (size_t)n))
-            return gather_ref(g, frame, (size_t)n); /* good until the session is called again */
+            return gather_ref(g, frame, (size_t)n); /* good until h2_session_keep */
     }
     return true;
 }
 
-void h2_session_keep(struct h2_session *s, const struct gather *g, size_t taken)
+bool h2_session_pull(struct h2_session *s, struct gather *g)
 {
+    h2_block_open();
+    s->most = gather_most(s);
+    return pull(s, g);
+}
+
+/* Gives the large block back, when neither an unsent rest nor a head that waits needs it. */
+static void relieve(struct h2_session *s)
+{
+    if (LIKELY(s->large == NULL) || s->unsent_at < s->unsent_end || s->frame_most > s->rest_size - SMALL_FRAME)
+        return;
+    h2_large_give(s->large);
+    s->large = NULL;
+}
+
+/* A large block, if there is one. */
+static bool enlarge(struct h2_session *s)
+{
+    if (!s->large)
+        s->large = h2_large_take();
+    return s->large != NULL;
+}
+
+bool h2_session_keep(struct h2_session *s, const struct gather *g, size_t taken)
+{
+    size_t rest = g->total - taken;
+
     s->unsent_at = 0;
-    s->unsent_end = (uint32_t)gather_rest(g, taken, s->unsent, s->output + H2_FRAME_MOST);
+    s->unsent_end = 0;
+    if (rest > s->rest_size && (rest > H2_LARGE || !enlarge(s)))
+        return false;
+    if (rest > 0) {
+        s->unsent = rest > s->rest_size ? s->large : s->rest;
+        s->unsent_end = (uint32_t)gather_rest(g, taken, s->unsent, rest);
+    }
+    h2_block_close();
+    h2_mem_trim(&s->mem);
+    relieve(s);
+    return true;
 }
 
 struct text h2_session_unsent(const struct h2_session *s)
@@ -206,11 +250,12 @@ struct text h2_session_unsent(const struct h2_session *s)
 void h2_session_sent(struct h2_session *s, size_t n)
 {
     s->unsent_at += (uint32_t)n;
+    relieve(s);
 }
 
 bool h2_session_wants_write(const struct h2_session *s)
 {
-    return s->unsent_at < s->unsent_end || nghttp2_session_want_write(s->ng) != 0;
+    return s->unsent_at < s->unsent_end || s->preface || nghttp2_session_want_write(s->ng) != 0;
 }
 
 bool h2_session_over(const struct h2_session *s)
@@ -218,119 +263,60 @@ bool h2_session_over(const struct h2_session *s)
     return !nghttp2_session_want_read(s->ng) && !h2_session_wants_write(s);
 }
 
-/* What a head takes on its way out: the fields' copies, their entries in the compression table, and for what goes on in
-   CONTINUATION frames more frame buffers than the one of 16,394 bytes that every session has. */
-static size_t head_cost(size_t bytes)
+/* ---- room ---- */
+
+/* Kept free beside open streams: for frames of control and what a received field needs while it is decoded. */
+#define RESERVE 2048
+/* Bytes that a head can add to the compression table; larger fields do not enter it (RFC 7541 4.4). */
+#define TABLE_MOST 4096
+
+/* Makes sure of memory for a head of `bytes` bytes, of which nghttp2 copies `copied`, and for `more`: the array of
+   fields, their entries in the compression table, and for what goes on in CONTINUATION frames more blocks. */
+static bool reserve_head(struct h2_session *s, size_t fields, size_t bytes, size_t copied, size_t more)
 {
-    return CONFIG_HEAD_FIELDS * sizeof(nghttp2_nv) + 2 * bytes + bytes / 16384 * 16416;
+    size_t copy = (fields + 5) * sizeof(nghttp2_nv) + copied;
+    size_t larges = h2_mem_larges(copy) + bytes / 16384;
+
+    if (larges > 0 && h2_large_left() <= larges)
+        return false;
+    return h2_mem_reserve(&s->mem, more + min_size(bytes, TABLE_MOST) + (h2_mem_larges(copy) ? 0 : copy));
 }
 
-/* Kept free beside open streams: for a head, frames of control and what a received field needs while it is decoded. */
-#define RESERVE 4096
-
-bool h2_session_has_room(const struct h2_session *s, size_t bytes)
+bool h2_session_has_room(struct h2_session *s, size_t bytes)
 {
-    return arena_room(s->arena) >= RESERVE + CONFIG_H2_ARENA_STREAM + head_cost(bytes);
+    return reserve_head(s, CONFIG_HEAD_FIELDS, bytes, 0, RESERVE + H2_STREAM_COST);
 }
 
-bool h2_session_takes_head(const struct h2_session *s, size_t bytes)
+/* Makes sure that a frame of at most `bytes` can be kept. */
+static bool takes_frame(struct h2_session *s, size_t bytes)
 {
-    return arena_room(s->arena) >= head_cost(bytes);
+    uint32_t frame = (uint32_t)min_size(bytes + SMALL_FRAME, H2_FRAME_MOST);
+
+    if (frame <= s->frame_most)
+        return true;
+    if (frame > s->rest_size - SMALL_FRAME && !enlarge(s))
+        return false;
+    s->frame_most = frame;
+    s->most = (uint32_t)min_size(s->most, gather_most(s));
+    return true;
+}
+
+bool h2_session_takes_head(struct h2_session *s, const struct head *head)
+{
+    return reserve_head(s, head->field_count, head->used, head->used, 0) &&
+           takes_frame(s, head->used + (size_t)2 * head->field_count);
+}
+
+bool h2_session_takes_trailers(struct h2_session *s, const struct head *head, const struct section *trailers)
+{
+    size_t bytes = 0;
+
+    HEAD_EACH(f, head, trailers)
+    bytes += (size_t)f->name.len + f->value.len + 6;
+    return reserve_head(s, trailers->count, bytes, bytes, 0) && takes_frame(s, bytes);
 }
 
 size_t h2_session_memory(const struct h2_session *s)
 {
-    struct arena_stats stats = {0};
-
-    if (s->lease)
-        arena_stats(s->arena, &stats);
-    return stats.used;
-}
-
-/* ---- header blocks ---- */
-
-static nghttp2_nv block[5 + CONFIG_HEAD_FIELDS + H2_CRUMBS];
-
-/* What nghttp2 need not copy, since it outlives the frame. */
-#define KEPT_NAME NGHTTP2_NV_FLAG_NO_COPY_NAME
-#define KEPT_LINE (NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE)
-
-/* flags: of nghttp2; without KEPT_NAME it makes the copy of the name lower case. */
-static nghttp2_nv nv_of(struct text name, struct text value, unsigned flags)
-{
-    union {
-        const char *text;
-        uint8_t *bytes; /* nghttp2 does not write to them */
-    } n = {.text = name.ptr}, v = {.text = value.ptr};
-
-    return (nghttp2_nv){n.bytes, v.bytes, name.len, value.len, (uint8_t)flags};
-}
-
-/* Splits a cookie at "; " while the block has room for crumbs beyond one for each field. */
-static size_t put_cookie(size_t at, struct text value, unsigned kept, size_t *crumbs)
-{
-    for (;;) {
-        size_t end = text_find(value, ';', 0);
-        bool split = *crumbs < H2_CRUMBS && end + 2 < value.len && value.ptr[end + 1] == ' ';
-
-        block[at++] = nv_of(field_name(FIELD_COOKIE), split ? text_first(value, end) : value,
-                            kept | KEPT_NAME | NGHTTP2_NV_FLAG_NO_INDEX); /* RFC 7541 7.1.3 */
-        if (!split)
-            return at;
-        value = text_skip(value, end + 2);
-        (*crumbs)++;
-    }
-}
-
-/* kept: KEPT_LINE when the head outlives the frame, else 0. */
-static size_t put_fields(size_t at, const struct head *head, const struct section *section, unsigned kept)
-{
-    size_t crumbs = 0;
-
-    HEAD_EACH(f, head, section)
-    {
-        struct text value = field_value_of(head, f);
-
-        if (f->id == FIELD_COOKIE)
-            at = put_cookie(at, value, kept, &crumbs);
-        else if (f->id == FIELD_OTHER)
-            block[at++] = nv_of(field_name_of(head, f), value, kept);
-        else
-            block[at++] = nv_of(field_name((enum field_id)f->id), value,
-                                kept | KEPT_NAME | (f->id == FIELD_AUTHORIZATION ? NGHTTP2_NV_FLAG_NO_INDEX : 0U));
-    }
-    return at;
-}
-
-nghttp2_nv *h2_session_request_block(const struct head *head, size_t *count)
-{
-    block[0] = nv_of(TEXT(":method"), head_text(head, head->method), KEPT_LINE);
-    block[1] = nv_of(TEXT(":scheme"), head_text(head, head->scheme), KEPT_LINE);
-    block[2] = nv_of(TEXT(":authority"), head_text(head, head->authority), KEPT_LINE);
-    block[3] = nv_of(TEXT(":path"), head_text(head, head->path), KEPT_LINE);
-    if (head->protocol.len == 0) {
-        *count = put_fields(4, head, &head->sections[0], KEPT_LINE);
-        return block;
-    }
-    block[4] = nv_of(TEXT(":protocol"), head_text(head, head->protocol), KEPT_LINE);
-    *count = put_fields(5, head, &head->sections[0], KEPT_LINE);
-    return block;
-}
-
-nghttp2_nv *h2_session_response_block(const struct head *head, const struct section *section, size_t *count)
-{
-    static char status[4];
-    struct textbuf b;
-
-    textbuf_init(&b, status, sizeof(status));
-    textbuf_put_u64(&b, section->status);
-    block[0] = nv_of(TEXT(":status"), textbuf_text(&b), KEPT_NAME);
-    *count = put_fields(1, head, section, 0);
-    return block;
-}
-
-nghttp2_nv *h2_session_trailer_block(const struct head *head, const struct section *trailers, size_t *count)
-{
-    *count = put_fields(0, head, trailers, 0);
-    return block;
+    return h2_mem_used(&s->mem);
 }

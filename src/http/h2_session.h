@@ -4,21 +4,26 @@
 #define CULVERT_HTTP_H2_SESSION_H
 
 #include "base/gather.h"
-#include "http/head.h"
-
-#include <nghttp2/nghttp2.h>
+#include "http/h2_mem.h"
 
 struct pool;
 
 struct h2_session {
     nghttp2_session *ng; /* NULL: closed */
     struct pool *pool;   /* where the lease comes from; NULL: no lease */
-    void *lease;         /* the arena, and room for an unsent rest */
-    struct arena *arena; /* in the lease */
-    uint8_t *unsent;     /* in the lease: the rest of the last write is unsent[unsent_at, unsent_end) */
+    void *lease;         /* its own arena, and its own room for an unsent rest */
+    struct h2_mem mem;
+    uint8_t *rest;  /* in the lease, */
+    uint8_t *large; /* or one of the large blocks, or NULL */
+    uint32_t rest_size;
+    uint8_t *unsent; /* rest or large: the rest of the last write is unsent[unsent_at, unsent_end) */
     uint32_t unsent_at;
     uint32_t unsent_end;
-    uint32_t output; /* bytes that one write may gather: the lease can keep that much and one frame more */
+    uint32_t output; /* bytes that one write may gather */
+    uint32_t most;   /* the same, in this write: the rest and one frame more must find room */
+    uint32_t frame_least;
+    uint32_t frame_most; /* of the frames that are not DATA and may wait to be sent, the largest */
+    bool preface;        /* the client's preface is to be sent */
 };
 
 /* Makes what all sessions share (nghttp2's options). False: no memory; the options' arena is too small, a bug. */
@@ -40,12 +45,13 @@ void h2_session_close(struct h2_session *s);
    peer's protocol error is no failure: it queues a GOAWAY and makes h2_session_over() true once that is sent. */
 bool h2_session_feed(struct h2_session *s, const uint8_t *bytes, size_t len) MUST_USE;
 
-/* Moves frames that wait to be sent into g, about s->output bytes at most; callbacks run. g must be written
-   (or its rest be kept by h2_session_keep) before the session is called again. False: as above. */
+/* Moves frames that wait to be sent into g (empty), about s->output bytes at most, fewer when only a small rest could
+   be kept; callbacks run, and find in s->most how many bytes g may come to. There must be no unsent rest.
+   h2_session_keep must be called before any session is called again. False: as above. */
 bool h2_session_pull(struct h2_session *s, struct gather *g) MUST_USE;
 
-/* Keeps what a write left of g (behind its first `taken` bytes) as the unsent rest. */
-void h2_session_keep(struct h2_session *s, const struct gather *g, size_t taken);
+/* After a write took the first `taken` bytes of g: keeps the others as the unsent rest. False: no room, a bug. */
+bool h2_session_keep(struct h2_session *s, const struct gather *g, size_t taken) MUST_USE;
 /* The unsent rest, and that n bytes of it were written. */
 struct text h2_session_unsent(const struct h2_session *s);
 void h2_session_sent(struct h2_session *s, size_t n);
@@ -63,36 +69,34 @@ nghttp2_nv *h2_session_request_block(const struct head *head, size_t *count);
 nghttp2_nv *h2_session_response_block(const struct head *head, const struct section *section, size_t *count);
 nghttp2_nv *h2_session_trailer_block(const struct head *head, const struct section *trailers, size_t *count);
 
-/* Whether the arena has room for another stream whose head has `bytes` bytes, beside what nghttp2 needs to send at all.
-   Without it a session would run out of memory, which ends its connection. */
-bool h2_session_has_room(const struct h2_session *s, size_t bytes);
-/* Whether a head of `bytes` bytes can be sent on a stream that is open. */
-bool h2_session_takes_head(const struct h2_session *s, size_t bytes);
+/* Whether there is memory for another stream whose request's head has `bytes` bytes, beside what nghttp2 needs to send
+   at all; it is borrowed as needed. Without it a session would run out of memory, which ends its connection. */
+bool h2_session_has_room(struct h2_session *s, size_t bytes);
+/* Whether a response's head can be sent, of which nghttp2 makes a copy. When it can, the frame that it becomes can be
+   kept if it is not sent at once, and it must be submitted now. */
+bool h2_session_takes_head(struct h2_session *s, const struct head *head);
+/* The same for trailers. */
+bool h2_session_takes_trailers(struct h2_session *s, const struct head *head, const struct section *trailers);
 
-/* Bytes of heads that may be handed to a session before it is pulled: its arena holds a copy of each. */
-#define H2_PENDING_MOST (CONFIG_H2_ARENA_BASE / 4)
+/* What a stream takes of a session's memory, and more while its head waits to be sent. */
+#define H2_STREAM_COST 512
 
-/* Bytes of a lease towards a backend: arena and unsent rest. */
-#define H2_BACK_ARENA (CONFIG_H2_ARENA_BASE + CONFIG_BACKEND_STREAMS * CONFIG_H2_ARENA_STREAM)
-/* The largest frame that is not DATA: a HEADERS or CONTINUATION frame with a head of ours (RFC 9113 4.2: 16,384 by
-   default), and its 9 octets. */
-#if CONFIG_REQUEST_HEAD > CONFIG_RESPONSE_HEAD
-#define H2_HEAD_LARGER CONFIG_REQUEST_HEAD
-#else
-#define H2_HEAD_LARGER CONFIG_RESPONSE_HEAD
-#endif
-#define H2_HEAD_MOST (H2_HEAD_LARGER + HEAD_ADDED + 8 * CONFIG_HEAD_FIELDS)
-#define H2_FRAME_MOST ((H2_HEAD_MOST < 16384 ? H2_HEAD_MOST : 16384) + 9)
-/* Frames are pulled until `output` bytes are gathered; the last one may go beyond. */
-#define H2_BACK_LEASE (H2_BACK_ARENA + CONFIG_OUTPUT_SIZE + H2_FRAME_MOST)
+/* Bytes of heads that may be handed to a session before it is pulled. */
+#define H2_PENDING_MOST ((CONFIG_H2_ARENA_BASE + CONFIG_H2_EXTENT) / 4)
+#define H2_FRONT_PENDING_MOST ((CONFIG_H2_FRONT_ARENA_BASE + CONFIG_H2_EXTENT) / 4)
+
+/* Bytes of a lease towards a backend: arena and unsent rest. Any head must find room in that. */
+#define H2_BACK_ARENA (CONFIG_H2_ARENA_BASE + H2_OWN_BLOCK)
+#define H2_BACK_REST (H2_FRAME_MOST + 2048)
+#define H2_BACK_LEASE (H2_BACK_ARENA + H2_BACK_REST)
 /* Towards a client. */
-#define H2_FRONT_ARENA (CONFIG_H2_FRONT_ARENA_BASE + CONFIG_H2_STREAMS * CONFIG_H2_ARENA_STREAM)
-#define H2_FRONT_LEASE (H2_FRONT_ARENA + CONFIG_H2_FRONT_OUTPUT + H2_FRAME_MOST)
+#define H2_FRONT_ARENA (CONFIG_H2_FRONT_ARENA_BASE + H2_OWN_BLOCK)
+#define H2_FRONT_LEASE (H2_FRONT_ARENA + CONFIG_H2_FRONT_REST)
 
 /* Version of the protocol library, NUL-terminated. */
 const char *h2_session_library(void);
 
-/* Bytes of the arena in use (for the state page and tests). */
+/* Bytes of its memory in use (for the state page and tests). */
 size_t h2_session_memory(const struct h2_session *s);
 
 #endif

@@ -21,6 +21,8 @@ static const struct share shares[] = {
     {"backend connections", CONFIG_BACKEND_CONNS, sizeof(struct h2_back)},
     {"backend h2 sessions", CONFIG_BACKEND_CONNS, H2_BACK_LEASE},
     {"client h2 sessions", CONFIG_H2_CLIENTS, H2_FRONT_LEASE},
+    {"h2 extents", CONFIG_H2_CLIENTS + CONFIG_BACKEND_CONNS + CONFIG_H2_EXTENTS_SHARED, CONFIG_H2_EXTENT},
+    {"h2 large blocks", CONFIG_H2_LARGE_BLOCKS, H2_LARGE},
     {"body blocks, guaranteed", CONFIG_EXCHANGES,
      CONFIG_REQUEST_WINDOW + CONFIG_RESPONSE_WINDOW + 2 * CONFIG_BODY_BLOCK},
     {"body blocks, shared", CONFIG_BODY_BLOCKS_SHARED, CONFIG_BODY_BLOCK},

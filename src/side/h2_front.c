@@ -227,18 +227,18 @@ static void h2_front_on_ready(struct watch *watch, unsigned ready)
 
 /* ---- the run ---- */
 
-/* Whether the arena has room for what stands ready of a response's head. */
-static bool takes_head(const struct h2_front *c, const struct exchange *ex)
+/* Whether there is memory for what stands ready of a response's head. */
+static bool takes_head(struct h2_front *c, const struct exchange *ex)
 {
     const struct head *head = &ex->response.head;
 
-    return head->section_sent == ex->response.ready || h2_session_takes_head(&c->h2, head->used);
+    return head->section_sent == ex->response.ready || h2_session_takes_head(&c->h2, head);
 }
 
-/* Serves exchanges with news, until the arena should be relieved of heads by a write. False: no memory. */
+/* Serves exchanges with news, until its memory should be relieved of heads by a write. False: no memory. */
 static bool serve_news(struct h2_front *c)
 {
-    while (!list_empty(&c->news) && c->pending < CONFIG_H2_FRONT_ARENA_BASE / 4) {
+    while (!list_empty(&c->news) && c->pending < H2_FRONT_PENDING_MOST) {
         struct exchange *ex = container_of(c->news.next, struct exchange, front.dirty);
         bool fits = takes_head(c, ex);
 

@@ -16,7 +16,7 @@ struct claim {
     uint32_t len;
 };
 static struct gather *gathering;
-static uint32_t gathering_most; /* bytes */
+static struct h2_session *sending; /* whose frames they are */
 static struct claim claims[PORT_IOV_MAX];
 static unsigned claim_count;
 
@@ -35,16 +35,19 @@ static struct h2_stream find_stream(nghttp2_session *ng, int32_t stream_id, cons
 static size_t room_for_data(void)
 {
     if (gather_room(gathering) < H2_FRAME_HEADER || gather_segments(gathering) < 3 || claim_count == PORT_IOV_MAX ||
-        gathering->total >= gathering_most)
+        gathering->total >= sending->most)
         return 0;
-    return gathering_most - gathering->total;
+    return sending->most - gathering->total;
 }
 
 static int submit_trailers(nghttp2_session *ng, int32_t stream_id, const struct message *m)
 {
     size_t count;
-    nghttp2_nv *block = h2_session_trailer_block(&m->head, m->trailers, &count);
+    nghttp2_nv *block;
 
+    if (!h2_session_takes_trailers(sending, &m->head, m->trailers))
+        return NGHTTP2_ERR_NOMEM;
+    block = h2_session_trailer_block(&m->head, m->trailers, &count);
     return nghttp2_submit_trailer(ng, stream_id, block, count);
 }
 
@@ -270,7 +273,7 @@ static enum port_result write_frames(struct h2_session *s, struct conn *conn)
     bool pulled;
 
     gathering = gather_begin();
-    gathering_most = s->output;
+    sending = s;
     pulled = h2_session_pull(s, gathering);
     if (!pulled)
         result = PORT_ERROR;
@@ -278,12 +281,10 @@ static enum port_result write_frames(struct h2_session *s, struct conn *conn)
         result = PORT_END;
     else
         result = conn_write(conn, gathering, &n);
-    if (result == PORT_OK || result == PORT_AGAIN) {
-        if (n < gathering->total) {
-            h2_session_keep(s, gathering, n);
-            result = PORT_AGAIN;
-        }
-    }
+    if (result == PORT_OK && n < gathering->total)
+        result = PORT_AGAIN;
+    if (result != PORT_ERROR && !h2_session_keep(s, gathering, n))
+        result = PORT_ERROR;
     settle_claims();
     return result;
 }

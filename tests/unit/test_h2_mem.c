@@ -1,0 +1,282 @@
+/* The memory of HTTP/2 sessions: the block for frames that all share, extents, large blocks, and what happens without.
+ */
+#include "base/arena.h"
+#include "base/pool.h"
+#include "http/h2_session.h"
+
+#include <setjmp.h>
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SESSIONS (CONFIG_H2_CLIENTS + CONFIG_BACKEND_CONNS)
+
+static struct h2_session a, b, peer_a, peer_b;
+static nghttp2_session_callbacks *callbacks;
+static char text[2048];
+static struct head head;
+
+static int setup(void **state)
+{
+    (void)state;
+    assert_true(h2_session_init());
+    callbacks = h2_session_callbacks();
+    assert_non_null(callbacks);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    h2_session_close(&a);
+    h2_session_close(&b);
+    h2_session_close(&peer_a);
+    h2_session_close(&peer_b);
+    h2_session_exit();
+    assert_int_equal(pool_total_used(), 0);
+    return 0;
+}
+
+/* ---- one block ---- */
+
+/* Bytes of one write, which ends in `wire`. */
+static size_t write_once(struct h2_session *s, uint8_t *wire, size_t cap)
+{
+    struct gather *g = gather_begin();
+    size_t len;
+
+    assert_true(h2_session_pull(s, g));
+    len = gather_rest(g, 0, wire, cap);
+    assert_int_equal(len, g->total);
+    assert_true(h2_session_keep(s, g, len));
+    return len;
+}
+
+static void request(struct h2_session *s, const char *path)
+{
+    nghttp2_nv *block;
+    size_t count;
+
+    head_init(&head, text, sizeof(text));
+    head_begin(&head, SECTION_REQUEST, 0);
+    assert_true(head_store(&head, TEXT("GET"), &head.method));
+    assert_true(head_store(&head, TEXT("http"), &head.scheme));
+    assert_true(head_store(&head, TEXT("a.example"), &head.authority));
+    assert_true(head_store(&head, text_make(path, strlen(path)), &head.path));
+    block = h2_session_request_block(&head, &count);
+    assert_true(nghttp2_submit_request(s->ng, NULL, block, count, NULL, NULL) > 0);
+}
+
+/* Two conversations, frame by frame in turn: neither sees a byte of the other's. The first frames of a client, its
+   preface among them, wait while the other session sends. */
+static void test_shared_block(void **state)
+{
+    static uint8_t wire[2][4096];
+    size_t len[2];
+
+    (void)state;
+    assert_true(h2_session_open_client(&a, callbacks, NULL));
+    assert_true(h2_session_open_client(&b, callbacks, NULL));
+    assert_true(h2_session_open_server(&peer_a, callbacks, NULL));
+    assert_true(h2_session_open_server(&peer_b, callbacks, NULL));
+    assert_int_equal(nghttp2_submit_settings(b.ng, 0, NULL, 0), 0);
+    assert_int_equal(nghttp2_submit_settings(a.ng, 0, NULL, 0), 0);
+    assert_int_equal(nghttp2_submit_settings(peer_a.ng, 0, NULL, 0), 0);
+    assert_int_equal(nghttp2_submit_settings(peer_b.ng, 0, NULL, 0), 0);
+    for (unsigned i = 0; i < 20; i++) {
+        request(&b, "/of-b");
+        len[1] = write_once(&b, wire[1], sizeof(wire[1]));
+        request(&a, "/of-a");
+        len[0] = write_once(&a, wire[0], sizeof(wire[0]));
+        if (i == 0)
+            assert_memory_equal(wire[0], NGHTTP2_CLIENT_MAGIC, NGHTTP2_CLIENT_MAGIC_LEN);
+        assert_true(h2_session_feed(&peer_a, wire[0], len[0]));
+        assert_true(h2_session_feed(&peer_b, wire[1], len[1]));
+        for (int32_t stream = 1; stream <= (int32_t)(2 * i + 1); stream += 2) {
+            assert_non_null(nghttp2_session_find_stream(peer_a.ng, stream));
+            assert_non_null(nghttp2_session_find_stream(peer_b.ng, stream));
+        }
+        len[1] = write_once(&peer_b, wire[1], sizeof(wire[1]));
+        len[0] = write_once(&peer_a, wire[0], sizeof(wire[0]));
+        assert_true(h2_session_feed(&a, wire[0], len[0]));
+        assert_true(h2_session_feed(&b, wire[1], len[1]));
+    }
+    assert_true(nghttp2_session_want_read(a.ng) && nghttp2_session_want_read(b.ng));
+}
+
+/* ---- extents ---- */
+
+static alignas(ARENA_ALIGN) uint8_t own[SESSIONS][2048];
+static struct h2_mem mems[SESSIONS];
+
+/* Takes blocks of 1,000 bytes until there are no more. Returns how many. */
+static unsigned exhaust(struct h2_mem *m)
+{
+    nghttp2_mem hooks = h2_mem_hooks(m);
+    unsigned count = 0;
+
+    while (hooks.malloc(1000, m))
+        count++;
+    return count;
+}
+
+/* One session takes all that it can get: all others still get the extent that is kept for them, and what is given back
+   can be had again. */
+static void test_extents(void **state)
+{
+    unsigned alone;
+    unsigned least;
+
+    (void)state;
+    for (unsigned i = 0; i < SESSIONS; i++)
+        h2_mem_open(&mems[i], own[i], sizeof(own[i]));
+    alone = exhaust(&mems[0]);
+    assert_int_equal(mems[0].extent_count, 1 + (CONFIG_H2_EXTENTS_SHARED + 1) / 2);
+    exhaust(&mems[1]);
+    exhaust(&mems[2]);
+    assert_int_equal(mems[0].extent_count + mems[1].extent_count + mems[2].extent_count, 3 + CONFIG_H2_EXTENTS_SHARED);
+    least = (CONFIG_H2_EXTENT - 640) / 1008;
+    for (unsigned i = 3; i < SESSIONS; i++) {
+        assert_true(exhaust(&mems[i]) >= least);
+        assert_int_equal(mems[i].extent_count, 1);
+        assert_true(mems[i].refused > 0);
+    }
+    assert_false(h2_mem_reserve(&mems[3], CONFIG_H2_EXTENT));
+    for (unsigned i = 0; i < SESSIONS; i++)
+        h2_mem_close(&mems[i]);
+    assert_int_equal(pool_total_used(), 0);
+    h2_mem_open(&mems[0], own[0], sizeof(own[0]));
+    assert_int_equal(exhaust(&mems[0]), alone);
+    h2_mem_close(&mems[0]);
+}
+
+/* Extents that are empty go back; those in use stay. */
+static void test_trim(void **state)
+{
+    nghttp2_mem hooks;
+    void *kept, *gone;
+
+    (void)state;
+    h2_mem_open(&mems[0], own[0], sizeof(own[0]));
+    hooks = h2_mem_hooks(&mems[0]);
+    kept = hooks.malloc(CONFIG_H2_EXTENT - 700, &mems[0]);
+    gone = hooks.malloc(CONFIG_H2_EXTENT - 700, &mems[0]);
+    assert_true(kept && gone);
+    assert_int_equal(mems[0].extent_count, 2);
+    memset(kept, 'k', CONFIG_H2_EXTENT - 700);
+    hooks.free(gone, &mems[0]);
+    h2_mem_trim(&mems[0]);
+    assert_int_equal(mems[0].extent_count, 1);
+    kept = hooks.realloc(kept, CONFIG_H2_EXTENT + 100, &mems[0]); /* a large block now */
+    assert_non_null(kept);
+    assert_int_equal(((uint8_t *)kept)[CONFIG_H2_EXTENT - 701], 'k');
+    h2_mem_trim(&mems[0]);
+    assert_int_equal(mems[0].extent_count, 0);
+    hooks.free(kept, &mems[0]);
+    assert_int_equal(pool_total_used(), 0);
+    h2_mem_close(&mems[0]);
+}
+
+/* ---- large blocks ---- */
+
+static uint8_t *larges[CONFIG_H2_LARGE_BLOCKS];
+
+/* nghttp2 never gets the last large block: it is for the rest of a write. */
+static void test_last_large(void **state)
+{
+    nghttp2_mem hooks;
+    unsigned count = 0;
+
+    (void)state;
+    h2_mem_open(&mems[0], own[0], sizeof(own[0]));
+    hooks = h2_mem_hooks(&mems[0]);
+    mems[0].opening = false;
+    while (hooks.malloc(H2_LARGE, &mems[0]))
+        count++;
+    assert_int_equal(count, CONFIG_H2_LARGE_BLOCKS - 1);
+    assert_int_equal(h2_large_left(), 1);
+    larges[0] = h2_large_take();
+    assert_non_null(larges[0]);
+    assert_null(h2_large_take());
+    h2_large_give(larges[0]);
+    h2_mem_close(&mems[0]);
+}
+
+static ssize_t endless(nghttp2_session *ng, int32_t stream, uint8_t *buf, size_t len, uint32_t *flags,
+                       nghttp2_data_source *source, void *user)
+{
+    (void)ng;
+    (void)stream;
+    (void)flags;
+    (void)source;
+    len = min_size(len, ((struct h2_session *)user)->most / 2);
+    memset(buf, 'd', len);
+    return (ssize_t)len;
+}
+
+/* Without a large block writes are small, and what is not taken of them is kept whole; with one they are large. A head
+   that a small rest cannot keep is not taken. */
+static void test_no_large(void **state)
+{
+    nghttp2_data_provider provider = {.read_callback = endless};
+    static uint8_t wire[4096];
+    static char value[1500];
+    struct section *section;
+    struct gather *g;
+    nghttp2_nv *block;
+    size_t count;
+    size_t n;
+
+    (void)state;
+    memset(value, 'v', sizeof(value));
+    assert_true(h2_session_open_client(&a, callbacks, NULL));
+    assert_true(h2_session_open_server(&peer_a, callbacks, &peer_a));
+    assert_int_equal(nghttp2_submit_settings(peer_a.ng, 0, NULL, 0), 0);
+    assert_int_equal(nghttp2_submit_settings(a.ng, 0, NULL, 0), 0);
+    request(&a, "/");
+    n = write_once(&a, wire, sizeof(wire));
+    assert_true(h2_session_feed(&peer_a, wire, n));
+    for (unsigned i = 0; i < CONFIG_H2_LARGE_BLOCKS; i++)
+        assert_non_null(larges[i] = h2_large_take());
+    head_init(&head, text, sizeof(text));
+    section = head_begin(&head, SECTION_FINAL, 200);
+    assert_true(h2_session_takes_head(&peer_a, &head));
+    block = h2_session_response_block(&head, section, &count);
+    assert_int_equal(nghttp2_submit_response(peer_a.ng, 1, block, count, &provider), 0);
+    g = gather_begin();
+    assert_true(h2_session_pull(&peer_a, g));
+    assert_in_range(g->total, 1, CONFIG_H2_FRONT_REST);
+    n = g->total;
+    assert_true(h2_session_keep(&peer_a, g, 0));
+    assert_int_equal(h2_session_unsent(&peer_a).len, n);
+    h2_session_sent(&peer_a, n);
+    if (sizeof(value) > CONFIG_H2_FRONT_REST) {
+        assert_true(head_add(&head, TEXT("x-large"), text_make(value, sizeof(value))));
+        assert_false(h2_session_takes_head(&peer_a, &head));
+        h2_large_give(larges[0]);
+        assert_true(h2_session_takes_head(&peer_a, &head));
+        assert_non_null(peer_a.large);
+        larges[0] = NULL;
+    }
+    for (unsigned i = larges[0] ? 0 : 1; i < CONFIG_H2_LARGE_BLOCKS; i++)
+        h2_large_give(larges[i]);
+    g = gather_begin();
+    assert_true(h2_session_pull(&peer_a, g));
+    assert_true(g->total > CONFIG_H2_FRONT_REST);
+    assert_true(h2_session_keep(&peer_a, g, g->total));
+    assert_null(peer_a.large);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_shared_block), TEST(test_extents), TEST(test_trim), TEST(test_last_large), TEST(test_no_large),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -51,6 +51,7 @@ static bool options_make(void)
     nghttp2_option_set_no_closed_streams(options, 1);
     nghttp2_option_set_peer_max_concurrent_streams(options, CONFIG_EARLY_STREAMS);
     nghttp2_option_set_max_send_header_block_length(options, H2_HEAD_MOST);
+    nghttp2_option_set_max_deflate_dynamic_table_size(options, CONFIG_H2_TABLE);
     nghttp2_option_set_max_outbound_ack(options, H2_OUTBOUND_ACKS);
     nghttp2_option_set_max_settings(options, H2_SETTINGS_MOST);
     nghttp2_option_set_builtin_recv_extension_type(options, NGHTTP2_PRIORITY_UPDATE); /* RFC 9218 */
@@ -175,6 +176,13 @@ static uint32_t gather_most(const struct h2_session *s)
     return (uint32_t)min_size(s->output, room - s->frame_most);
 }
 
+/* Whether a frame is the last one of a header block. */
+static bool ends_head(const uint8_t *frame)
+{
+    return (frame[3] == NGHTTP2_HEADERS || frame[3] == NGHTTP2_CONTINUATION) &&
+           (frame[4] & NGHTTP2_FLAG_END_HEADERS) != 0;
+}
+
 static bool pull(struct h2_session *s, struct gather *g)
 {
     if (s->preface && !gather_put(g, NGHTTP2_CLIENT_MAGIC, NGHTTP2_CLIENT_MAGIC_LEN))
@@ -188,10 +196,14 @@ static bool pull(struct h2_session *s, struct gather *g)
             log_info("h2", "sending: %s", nghttp2_strerror((int)n));
             return false;
         }
-        if (n == 0) {
-            s->frame_most = s->frame_least; /* no head waits */
+        if (n == 0)
+            s->heads = 0;
+        else
+            s->heads -= s->heads > 0 && ends_head(frame);
+        if (s->heads == 0)
+            s->frame_most = s->frame_least;
+        if (n == 0)
             return true;
-        }
         if (!gather_put(g, frame, (size_t)n))
             return gather_ref(g, frame, (size_t)n); /* good until h2_session_keep */
     }
@@ -267,9 +279,6 @@ bool h2_session_over(const struct h2_session *s)
 
 /* Kept free beside open streams: for frames of control and what a received field needs while it is decoded. */
 #define RESERVE 2048
-/* Bytes that a head can add to the compression table; larger fields do not enter it (RFC 7541 4.4). */
-#define TABLE_MOST 4096
-
 /* Makes sure of memory for a head of `bytes` bytes, of which nghttp2 copies `copied`, and for `more`: the array of
    fields, their entries in the compression table, and for what goes on in CONTINUATION frames more blocks. */
 static bool reserve_head(struct h2_session *s, size_t fields, size_t bytes, size_t copied, size_t more)
@@ -279,7 +288,7 @@ static bool reserve_head(struct h2_session *s, size_t fields, size_t bytes, size
 
     if (larges > 0 && h2_large_left() <= larges)
         return false;
-    return h2_mem_reserve(&s->mem, more + min_size(bytes, TABLE_MOST) + (h2_mem_larges(copy) ? 0 : copy));
+    return h2_mem_reserve(&s->mem, more + 2 * min_size(bytes, CONFIG_H2_TABLE) + (h2_mem_larges(copy) ? 0 : copy));
 }
 
 bool h2_session_has_room(struct h2_session *s, size_t bytes)
@@ -287,15 +296,18 @@ bool h2_session_has_room(struct h2_session *s, size_t bytes)
     return reserve_head(s, CONFIG_HEAD_FIELDS, bytes, 0, RESERVE + H2_STREAM_COST);
 }
 
-/* Makes sure that a frame of at most `bytes` can be kept. */
-static bool takes_frame(struct h2_session *s, size_t bytes)
+/* Makes sure that each frame of these header blocks, which have at most `bytes`, can be kept. */
+static bool takes_frames(struct h2_session *s, uint32_t blocks, size_t bytes)
 {
     uint32_t frame = (uint32_t)min_size(bytes + SMALL_FRAME, H2_FRAME_MOST);
 
+    s->heads += blocks;
     if (frame <= s->frame_most)
         return true;
-    if (frame > s->rest_size - SMALL_FRAME && !enlarge(s))
+    if (frame > s->rest_size - SMALL_FRAME && !enlarge(s)) {
+        s->heads -= blocks;
         return false;
+    }
     s->frame_most = frame;
     s->most = (uint32_t)min_size(s->most, gather_most(s));
     return true;
@@ -304,7 +316,9 @@ static bool takes_frame(struct h2_session *s, size_t bytes)
 bool h2_session_takes_head(struct h2_session *s, const struct head *head)
 {
     return reserve_head(s, head->field_count, head->used, head->used, 0) &&
-           takes_frame(s, head->used + (size_t)2 * head->field_count);
+
+           takes_frames(s, (uint32_t)(head->section_count - head->section_sent),
+                        head->used + (size_t)2 * head->field_count);
 }
 
 bool h2_session_takes_trailers(struct h2_session *s, const struct head *head, const struct section *trailers)
@@ -313,7 +327,7 @@ bool h2_session_takes_trailers(struct h2_session *s, const struct head *head, co
 
     HEAD_EACH(f, head, trailers)
     bytes += (size_t)f->name.len + f->value.len + 6;
-    return reserve_head(s, trailers->count, bytes, bytes, 0) && takes_frame(s, bytes);
+    return reserve_head(s, trailers->count, bytes, bytes, 0) && takes_frames(s, 1, bytes);
 }
 
 size_t h2_session_memory(const struct h2_session *s)

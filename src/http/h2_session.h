@@ -23,6 +23,7 @@ struct h2_session {
     uint32_t most;   /* the same, in this write: the rest and one frame more must find room */
     uint32_t frame_least;
     uint32_t frame_most; /* of the frames that are not DATA and may wait to be sent, the largest */
+    uint32_t heads;      /* header blocks that may wait to be sent; 0: frame_most is frame_least */
     bool preface;        /* the client's preface is to be sent */
 };
 

@@ -276,6 +276,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code
 bool h2_back_submit_settings(nghttp2_session *ng)
 {
     static const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, CONFIG_H2_TABLE},
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, CONFIG_RESPONSE_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, CONFIG_RESPONSE_HEAD},

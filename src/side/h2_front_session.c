@@ -328,6 +328,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code
 bool h2_front_submit_settings(nghttp2_session *ng)
 {
     static const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, CONFIG_H2_TABLE},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, CONFIG_H2_STREAMS},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, CONFIG_REQUEST_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, CONFIG_REQUEST_HEAD},

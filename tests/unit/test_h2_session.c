@@ -164,7 +164,8 @@ static bool talk(void)
 
 static bool greet(struct h2_session *s)
 {
-    static const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1000},
+    static const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, CONFIG_H2_TABLE},
+                                                      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 1000},
                                                       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, CONFIG_REQUEST_WINDOW}};
 
     return nghttp2_submit_settings(s->ng, NGHTTP2_FLAG_NONE, settings, ARRAY_SIZE(settings)) == 0;

@@ -23,7 +23,7 @@
 #endif
 
 #if CONFIG_BACKEND_STREAMS * 64 > CONFIG_OUTPUT_SIZE + 4096 || CONFIG_H2_STREAMS * 64 > CONFIG_OUTPUT_SIZE + 4096
-#error "CONFIG_OUTPUT_SIZE cannot hold 64 bytes for each of BACKEND_STREAMS and H2_STREAMS. Raise it, or lower one of them."
+#error "CONFIG_OUTPUT_SIZE cannot hold 64 bytes for each of BACKEND_STREAMS or H2_STREAMS. Raise OUTPUT_SIZE."
 #endif
 
 #if CONFIG_REQUEST_WINDOW % CONFIG_BODY_BLOCK != 0

@@ -9,6 +9,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "ops/stats.h"
 #include "proxy/exchange.h"
 #include "proxy/health.h"
 #include "side/h1_front.h"
@@ -181,6 +182,8 @@ void server_pass(int max_wait_ms)
     asked = port_asked();
     if (asked & PORT_ASK_RELOAD)
         tls_reload();
+    if (asked & PORT_ASK_STATE)
+        stats_write(&config, state != SERVER_RUNNING);
     if (asked & PORT_ASK_STOP)
         state = SERVER_ENDING;
     if (asked & PORT_ASK_DRAIN) {

@@ -1,5 +1,7 @@
-/* The table of causes. */
+/* The table of causes, and how often each came. */
 #include "proxy/cause.h"
+
+#include <string.h>
 
 static const struct cause_info causes[CAUSES] = {
     [CAUSE_NONE] = {0, '-', ""},
@@ -48,4 +50,22 @@ static const struct cause_info causes[CAUSES] = {
 const struct cause_info *cause_info(enum cause cause)
 {
     return &causes[cause < CAUSES ? cause : CAUSE_NONE];
+}
+
+static uint32_t counts[IS_ENABLED(CONFIG_STATE) ? CAUSES : 1];
+
+void cause_note(enum cause cause)
+{
+    if (IS_ENABLED(CONFIG_STATE))
+        counts[cause]++;
+}
+
+uint32_t cause_count(enum cause cause)
+{
+    return IS_ENABLED(CONFIG_STATE) ? counts[cause] : 0;
+}
+
+void cause_forget(void)
+{
+    memset(counts, 0, sizeof(counts));
 }

@@ -59,4 +59,9 @@ struct cause_info {
 };
 const struct cause_info *cause_info(enum cause cause);
 
+/* How many requests have ended so (CAUSE_NONE: well) since cause_forget. Only with CONFIG_STATE; else 0. */
+void cause_note(enum cause cause);
+uint32_t cause_count(enum cause cause);
+void cause_forget(void);
+
 #endif

@@ -174,8 +174,10 @@ static void exchange_finish(struct exchange *ex)
     drop_back(ex, ex->cause);
     timer_cancel(&ex->whole);
     balancer_leave(ex);
-    if (!ex->internal)
+    if (!ex->internal) {
+        cause_note(ex->cause);
         access_log_write(ex);
+    }
     ex->state = EXCHANGE_DONE;
 }
 

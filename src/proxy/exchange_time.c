@@ -7,6 +7,7 @@ static struct timer_class client_class;
 void exchange_init(uint32_t client_ms)
 {
     timer_class_init(&client_class, "client", client_ms);
+    cause_forget();
 }
 
 void exchange_exit(void)

@@ -46,6 +46,7 @@ static int suites[TLS_SUITES_MOST + 1]; /* those of the configuration that the l
 
 static const char *protocols_h2[] = {"h2", "http/1.1", NULL};
 static const char *protocols_h1[] = {"http/1.1", NULL};
+static const char *protocols_h2_only[] = {"h2", NULL};
 static const char *protocols_backend[] = {"h2", NULL};
 
 /* A suite that the library does not know would break its handshakes. */
@@ -163,7 +164,8 @@ static bool make_confs(const struct tls_loader *loader)
 {
     struct tls_conf *conf = loader->conf;
     bool ok = !settings->serves ||
-              (make_server(conf, &conf->server[0], protocols_h1) && make_server(conf, &conf->server[1], protocols_h2));
+              (make_server(conf, &conf->server[0], settings->h2_only ? protocols_h2_only : protocols_h1) &&
+               make_server(conf, &conf->server[1], settings->h2_only ? protocols_h2_only : protocols_h2));
 
     ok = ok && (!settings->connects || make_client(conf));
     if (!ok)

@@ -36,6 +36,7 @@ struct tls_settings {
     bool connects; /* an h2:// backend */
     bool tls12;    /* versions that may be spoken */
     bool tls13;
+    bool h2_only; /* clients are offered nothing but h2 by ALPN */
     bool tickets; /* SSLSessionTickets */
     uint8_t pair_count;
     struct tls_pair pairs[CONFIG_TLS_CERTS];

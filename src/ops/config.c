@@ -37,6 +37,9 @@ static void set_defaults(struct config *config)
     config->site.forward.via = VIA_OFF;
     config->custom_log = "";
     config->log_level = LOG_WARN;
+    front->http1 = true;
+    front->h2 = IS_ENABLED(CONFIG_H2_FRONT);
+    front->h2c = IS_ENABLED(CONFIG_H2_FRONT);
     front->limits.line = CONFIG_LIMIT_REQUEST_LINE;
     front->limits.field = CONFIG_LIMIT_REQUEST_FIELD_SIZE;
     front->limits.fields = CONFIG_LIMIT_REQUEST_FIELDS;

@@ -110,6 +110,8 @@ void conf_check(struct conf_reader *reader)
     settle_times(reader);
     conf_balancers_check(reader);
     check_sizes(reader);
+    conf_check_protocols(reader);
+    reader->directive = TEXT("");
     reader->place = whole;
     if (!reader->saw_listen)
         conf_error(reader, CONF_NO_WORD, "expected one Listen at least");

@@ -162,6 +162,7 @@ static CONF_APPLY(apply_log_level)
 static const struct conf_directive directives[] = {
     {NAME("Listen", "[ADDRESS:]PORT or unix:/PATH, [http or https] [proxy=On|Off|Optional] [mode=MODE]"), WORDS(1, 4),
      .apply = conf_apply_listen},
+    {NAME("Protocols", "http/1.1, h2 or h2c, or several of them"), WORDS(1, 3), .apply = conf_apply_protocols},
     {NAME("ServerName", "HOST[:PORT]"), WORDS(1, 1), .apply = apply_server_name},
     {NAME("ProxyPass", "PATH URL [KEY=VALUE ...], or PATH !"), WORDS(2, CONF_WORDS), .apply = conf_apply_proxy_pass},
     {NAME("BalancerMember", "[balancer://NAME] URL [KEY=VALUE ...]"), WORDS(1, CONF_WORDS), .in_section = true,

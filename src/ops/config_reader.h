@@ -148,6 +148,7 @@ void conf_settle_proxy(struct conf_reader *reader);
     void name(struct conf_reader *reader, const struct conf_directive *self, const struct text *words, unsigned count)
 
 CONF_APPLY(conf_apply_listen);       /* config_listen.c */
+CONF_APPLY(conf_apply_protocols);    /* config_protocols.c */
 CONF_APPLY(conf_apply_read_timeout); /* config_timeout.c */
 CONF_APPLY(conf_apply_proxy_pass);   /* config_proxy.c */
 CONF_APPLY(conf_apply_reverse);      /* config_reverse.c */
@@ -172,6 +173,9 @@ CONF_APPLY(conf_apply_tls_depth);
 CONF_APPLY(conf_apply_tls_pin);
 /* Checks what depends on several lines. */
 void conf_check_tls(struct conf_reader *reader);
+
+/* config_protocols.c: each listener must have something to speak. */
+void conf_check_protocols(struct conf_reader *reader);
 
 /* config_check.c: settles what depends on several lines, checks it, and resolves host names. */
 void conf_check(struct conf_reader *reader);

@@ -13,6 +13,9 @@ struct front_read_timeout {
 };
 
 struct front_settings {
+    bool http1; /* Protocols: what is spoken on clients' connections; HTTP/1.1 */
+    bool h2;    /* HTTP/2 over TLS, by ALPN */
+    bool h2c;   /* HTTP/2 in clear, with prior knowledge (RFC 9113 3.3) */
     struct h1_limits
         limits;          /* LimitRequestLine, LimitRequestFieldSize, LimitRequestFields (0: no limit but the pool's) */
     uint64_t body_limit; /* LimitRequestBody, 0: none */

@@ -5,6 +5,7 @@
 #include "base/pool.h"
 #include "net/tls.h"
 #include "side/h1_conn.h"
+#include "side/h2_front.h"
 
 #include <string.h>
 
@@ -281,6 +282,11 @@ void h1_front_accept(const struct listener_settings *listen, port_handle handle,
     conn_open(&c->conn, handle, on_ready);
     if (listen->tls) {
         h1_secure_begin(c, &handshake_class);
+        return;
+    }
+    if (!settings->http1) { /* nothing but HTTP/2 is expected */
+        h1_conn_hand_over(c);
+        h2_front_take_over(c, &c->conn, &c->peer, &c->local, NULL, 0);
         return;
     }
     h1_conn_await_request(c);

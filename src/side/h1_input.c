@@ -207,7 +207,7 @@ static void hand_over_late(struct h1_conn *c)
 /* Whether the connection has just begun, and with HTTP/2. Over TLS that is for ALPN to say (RFC 9113 3.3). */
 static bool is_preface(const struct h1_conn *c, const void *bytes, size_t n)
 {
-    return c->requests == 0 && !conn_is_secure(&c->conn) && h2_front_is_preface(bytes, n);
+    return c->requests == 0 && h1_front_settings()->h2c && !conn_is_secure(&c->conn) && h2_front_is_preface(bytes, n);
 }
 
 /* n bytes came (into buf). */

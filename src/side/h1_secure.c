@@ -27,6 +27,9 @@ static void on_done(struct conn *conn, enum tls_end end)
     } else if (tls_is_h2(conn)) {
         h1_conn_hand_over(c);
         h2_front_take_over(c, &c->conn, &c->peer, &c->local, NULL, 0);
+    } else if (!h1_front_settings()->http1) {
+        log_failure(c, "no HTTP/2 by ALPN, and Protocols leaves nothing else");
+        h1_conn_close(c, false);
     } else {
         h1_conn_await_request(c);
         h1_conn_update(c);
@@ -37,7 +40,7 @@ void h1_secure_begin(struct h1_conn *c, struct timer_class *class)
 {
     c->input = H1_HANDSHAKE;
     timer_set(&c->read_timer, class, loop_now());
-    if (!tls_accept(&c->conn, h2_front_has_room(), on_done))
+    if (!tls_accept(&c->conn, h1_front_settings()->h2 && h2_front_has_room(), on_done))
         h1_conn_close(c, true);
 }
 

@@ -188,7 +188,7 @@ static size_t room_for_read(const struct h2_front *c)
 
 static void feed(struct h2_front *c, const uint8_t *bytes, size_t n)
 {
-    if (h2_session_feed(&c->h2, bytes, n))
+    if (h2_ids_look(c, bytes, n) && h2_session_feed(&c->h2, bytes, n) && h2_ids_answer(c))
         loop_mark(&c->task);
     else
         lose(c, CAUSE_BAD_REQUEST);
@@ -393,6 +393,7 @@ static void init(struct h2_front *c, struct h1_conn *slot, const struct port_add
     task_init(&c->reclaim, TASK_FRONT, on_reclaim);
     timer_init(&c->timer, h2_front_on_timer);
     h2_calm_init(c);
+    h2_frames_init(&c->frames, sizeof(PREFACE) - 1);
 }
 
 void h2_front_take_over(struct h1_conn *slot, struct conn *conn, const struct port_addr *peer,

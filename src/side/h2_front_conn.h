@@ -1,8 +1,10 @@
 /* A client's HTTP/2 connection, shared by the files of the HTTP/2 front: its life (h2_front.c), its session
- * (h2_front_session.c), its patience (h2_front_calm.c) and the order of its responses (h2_front_turn.c). */
+ * (h2_front_session.c), the identifiers of its streams (h2_front_ids.c), its patience (h2_front_calm.c) and the order
+ * of its responses (h2_front_turn.c). */
 #ifndef CULVERT_SIDE_H2_FRONT_CONN_H
 #define CULVERT_SIDE_H2_FRONT_CONN_H
 
+#include "http/h2_frames.h"
 #include "side/front.h"
 #include "side/h2_io.h"
 
@@ -21,6 +23,9 @@ enum h2_front_end {
                          answered */
     H2_CLIENT_LEAVES, /* GOAWAY with the last id was sent: streams finish */
 };
+
+/* Closed streams that a connection remembers. */
+#define H2_ENDED 8
 
 struct h2_front {
     struct conn conn;
@@ -46,9 +51,13 @@ struct h2_front {
     int32_t last_id;       /* the highest stream identifier that a request used; -1: none */
     int32_t skipped_first; /* the last identifiers that were skipped, up to skipped_last; both 0: none */
     int32_t skipped_last;
-    bool settled; /* our SETTINGS are acknowledged: the client knows its windows */
-    bool blocked; /* the socket is full */
-    bool failed;  /* the session is out of memory: the connection ends with the next run */
+    struct h2_frames frames; /* what came, looked at beside nghttp2 */
+    int32_t stray;           /* a stream with DATA behind its end, to be answered; 0: none */
+    int32_t ended[H2_ENDED]; /* closed streams that the client had ended, the latest few; 0: none */
+    uint8_t ended_at;        /* where the next one goes */
+    bool settled;            /* our SETTINGS are acknowledged: the client knows its windows */
+    bool blocked;            /* the socket is full */
+    bool failed;             /* the session is out of memory: the connection ends with the next run */
     bool closed;
     uint32_t turn;       /* see h2_front_turn.c: counts turns, */
     uint32_t turn_bytes; /* and the bytes sent in this one */
@@ -93,7 +102,22 @@ void h2_turn_end(struct h2_front *c);
 /* Before a final response is submitted: takes its priority field into account. nghttp2's result. */
 int h2_turn_urgency(struct h2_front *c, struct exchange *ex, const struct section *section);
 
+/* ---- h2_front_ids.c ---- */
+
+/* Bytes have come, and are to be handed to nghttp2 next: looks at the frames that it ignores. False: no memory. */
+bool h2_ids_look(struct h2_front *c, const uint8_t *bytes, size_t len) MUST_USE;
+/* nghttp2 has taken them: answers DATA that it ignored with RST_STREAM(STREAM_CLOSED), once for all that came. False:
+   no memory. */
+bool h2_ids_answer(struct h2_front *c) MUST_USE;
+/* nghttp2 begins with a frame. Its callback's result. */
+int h2_ids_on_frame(struct h2_front *c, const nghttp2_frame_hd *hd);
+/* The client has ended its side of a stream, with END_STREAM or RST_STREAM, and the stream is closed or will be. */
+void h2_ids_ended(struct h2_front *c, int32_t id);
+
 /* ---- h2_front_calm.c ---- */
+
+/* Costs and gains in units of patience. */
+enum { H2_COST_CONTROL = 1, H2_COST_RESET = 10, H2_GAIN_REQUEST = 6, H2_GAIN_DATA = 2 };
 
 /* A new connection's patience. */
 void h2_calm_init(struct h2_front *c);

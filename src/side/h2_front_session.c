@@ -6,9 +6,6 @@
 
 #define CONNECTION_WINDOW (1 << 30) /* never binds: the streams' windows do, and those are reserved memory */
 
-/* Costs in units of patience. */
-enum { COST_CONTROL = 1, COST_RESET = 10, GAIN_REQUEST = 6, GAIN_DATA = 2 };
-
 const nghttp2_session_callbacks *h2_front_callbacks;
 
 static const struct h2_source response_source = {h2_front_stream, h2_turn_take};
@@ -61,7 +58,7 @@ static int begin_request(struct h2_front *c, nghttp2_session *ng, int32_t stream
     ex->front.window = CONFIG_REQUEST_WINDOW;
     list_push_back(&c->streams, &ex->front.node);
     c->requests++;
-    h2_calm_earn(c, GAIN_REQUEST);
+    h2_calm_earn(c, H2_GAIN_REQUEST);
     (void)head_begin(&ex->request.head, SECTION_REQUEST, 0); /* an empty head has room */
     return nghttp2_session_set_stream_user_data(ng, stream_id, ex);
 }
@@ -169,7 +166,7 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t stream_id, 
     uint64_t limit = h2_front_settings()->body_limit;
 
     (void)flags;
-    h2_calm_earn(user, GAIN_DATA);
+    h2_calm_earn(user, H2_GAIN_DATA);
     /* The connection's window comes back at once, so that one stream's stall starves no other. */
     if (nghttp2_session_consume_connection(ng, len) != 0)
         return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -194,7 +191,7 @@ static int on_data(struct h2_front *c, struct exchange *ex, const nghttp2_frame 
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
         if (ex && ex->request.state != MESSAGE_END)
             exchange_pushed_end(ex, &ex->request, NULL);
-    } else if (frame->hd.length == frame->data.padlen && !h2_calm_spend(c, COST_CONTROL)) {
+    } else if (frame->hd.length == frame->data.padlen && !h2_calm_spend(c, H2_COST_CONTROL)) {
         return 0; /* empty, or nothing but padding */
     }
     return 0;
@@ -202,48 +199,11 @@ static int on_data(struct h2_front *c, struct exchange *ex, const nghttp2_frame 
 
 /* ---- frames ---- */
 
-static int protocol_error(struct h2_front *c, const char *what)
-{
-    log_info("h2_front", "%s", what);
-    loop_mark(&c->task);
-    return nghttp2_session_terminate_session(c->h2.ng, NGHTTP2_PROTOCOL_ERROR) == 0 ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
-}
-
-/* An identifier that was skipped is closed by the next one, and using it is a connection error (RFC 9113 5.1.1). Which
-   lower ones were never used nobody can remember for ever, and HEADERS on a stream that we have just reset are no fault
-   of the client: so the last gap is kept, and nghttp2 ignores what else is not open. */
-static int note_stream_id(struct h2_front *c, int32_t id)
-{
-    if (id > c->last_id) {
-        if (id > c->last_id + 2) {
-            c->skipped_first = c->last_id + 2;
-            c->skipped_last = id - 2;
-        }
-        c->last_id = id;
-        return 0;
-    }
-    if (id >= c->skipped_first && id <= c->skipped_last)
-        return protocol_error(c, "a stream's identifier is lower than one that was used");
-    if (!nghttp2_session_find_stream(c->h2.ng, id))
-        (void)h2_calm_spend(c, COST_CONTROL);
-    return 0;
-}
-
-/* Every frame's header, before nghttp2 looks at it: what it takes without a word. It skips PRIORITY frames since our
-   SETTINGS say that we have no use for them (RFC 9218 2.1). */
+/* Every frame's header, before nghttp2 looks at it: what it takes without a word. */
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *user)
 {
-    struct h2_front *c = user;
-
     (void)ng;
-    if (hd->type == NGHTTP2_HEADERS && hd->stream_id % 2 == 1)
-        return note_stream_id(c, hd->stream_id);
-    if (hd->type != NGHTTP2_PRIORITY)
-        return 0;
-    if (hd->stream_id == 0)
-        return protocol_error(c, "PRIORITY on stream 0 (RFC 9113 6.3)");
-    (void)h2_calm_spend(c, COST_CONTROL);
-    return 0;
+    return h2_ids_on_frame(user, hd);
 }
 
 static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
@@ -255,21 +215,20 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS: c->block = 0; return ex ? on_headers(c, ex, frame) : 0;
     case NGHTTP2_DATA: return on_data(c, ex, frame);
-    case NGHTTP2_RST_STREAM: (void)h2_calm_spend(c, COST_RESET); return 0;
-    case NGHTTP2_PRIORITY: return 0; /* on_begin_frame has counted it */
+    case NGHTTP2_RST_STREAM: (void)h2_calm_spend(c, H2_COST_RESET); return 0;
     case NGHTTP2_SETTINGS:
         if (ack)
             c->settled = true;
         else
-            (void)h2_calm_spend(c, COST_CONTROL);
+            (void)h2_calm_spend(c, H2_COST_CONTROL);
         return 0;
     case NGHTTP2_PING:
         if (!ack)
-            (void)h2_calm_spend(c, COST_CONTROL);
+            (void)h2_calm_spend(c, H2_COST_CONTROL);
         else if (c->end == H2_CLIENT_WARNED)
             h2_front_leave(c);
         return 0;
-    default: (void)h2_calm_spend(c, COST_CONTROL); return 0;
+    default: (void)h2_calm_spend(c, H2_COST_CONTROL); return 0;
     }
 }
 
@@ -286,10 +245,10 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     struct exchange *ex;
 
     if (frame->hd.type == NGHTTP2_DATA)
-        h2_calm_earn(c, GAIN_DATA); /* answered by WINDOW_UPDATEs */
+        h2_calm_earn(c, H2_GAIN_DATA); /* answered by WINDOW_UPDATEs */
     if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_REFUSED_STREAM &&
         frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
-        (void)h2_calm_spend(c, COST_RESET); /* MadeYouReset */
+        (void)h2_calm_spend(c, H2_COST_RESET); /* MadeYouReset */
     if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR)
         note_malformed(exchange_of(ng, frame->hd.stream_id));
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
@@ -318,6 +277,8 @@ static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code
     loop_mark(&c->task);
     if (!ex)
         return 0;
+    if (ex->request.state == MESSAGE_END)
+        h2_ids_ended(c, stream_id);
     (void)nghttp2_session_set_stream_user_data(ng, stream_id, NULL);
     h2_front_stream_done(c, ex);
     return 0;

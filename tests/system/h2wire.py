@@ -117,6 +117,8 @@ class Client:
         self.socket.settimeout(deadline)
         self.socket.connect((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if start:  # before anything is read: an ACK may not stand before the preface
+            self.socket.sendall(before + PREFACE + settings(*told))
         self.socket.setblocking(False)
         self.authority = f"{host}:{port}"
         self.deadline = deadline
@@ -138,8 +140,6 @@ class Client:
         self.send_window = 65535
         self.stream_windows = {}  # what we may still send
         self.block = None  # (stream, flags, bytes) of a header block that is not complete
-        if start:
-            self.send(before + PREFACE + settings(*told))
 
     def __enter__(self):
         return self

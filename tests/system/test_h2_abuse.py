@@ -34,6 +34,7 @@ def proxy(request, backend, tmp_path_factory):
     """An attack runs against both builds: one is measured, one watches its memory. Timeouts need only one."""
     server = Culvert(tmp_path_factory.mktemp("culvert"),
                      ["Timeout 1", "RequestReadTimeout header=1 body=1", "MaxKeepAliveRequests 0", "ProxyTimeout 3",
+                      "KeepAliveTimeout 5",
                       f'ProxyPass "/" "h2c://127.0.0.1:{backend.port}/"'],
                      RELEASE if request.param == "release" else CHECKED)
     yield server

@@ -131,6 +131,7 @@ CONNECTION_ERRORS = {
     "5.1 RST_STREAM on idle": ({PROTOCOL_ERROR}, lambda c: rst_stream(BAD)),
     "5.1 WINDOW_UPDATE on idle": ({PROTOCOL_ERROR}, lambda c: window_update(BAD, 1)),
     "5.1 CONTINUATION on idle": ({PROTOCOL_ERROR}, lambda c: frame(CONTINUATION, END_HEADERS, BAD, b"")),
+    "5.1 HEADERS behind RST_STREAM": ({STREAM_CLOSED}, lambda c: head(c) + rst_stream(BAD) + head(c)),
     "5.1.1 even stream": ({PROTOCOL_ERROR}, lambda c: head(c, stream=2)),
     "5.1.1 HEADERS on 0": ({PROTOCOL_ERROR}, lambda c: head(c, stream=0)),
     "5.1.1 DATA on 0": ({PROTOCOL_ERROR}, lambda c: data(0, b"x")),
@@ -146,6 +147,7 @@ CONNECTION_ERRORS = {
         ({PROTOCOL_ERROR, FRAME_SIZE_ERROR}, lambda c: frame(HEADERS, 5 | PRIORITIZED, BAD, b"\0\0\0\0")),
     # 6.3, 6.4
     "6.3 PRIORITY on 0": ({PROTOCOL_ERROR}, lambda c: priority(0, 1)),
+    "7540 5.3.1 PRIORITY depends on itself": ({PROTOCOL_ERROR}, lambda c: priority(BAD, BAD)),
     "6.4 RST_STREAM on 0": ({PROTOCOL_ERROR}, lambda c: rst_stream(0)),
     # 6.5 SETTINGS
     "6.5 on a stream": ({PROTOCOL_ERROR}, lambda c: frame(SETTINGS, 0, 1)),
@@ -373,7 +375,6 @@ ALLOWED = {
     "5.1 PRIORITY on a closed stream": lambda c: head(c) + rst_stream(BAD) + priority(BAD, 1),
     "5.1.1 ids may skip": lambda c: head(c, path="/echo", stream=BAD) + head(c, path="/echo", stream=BAD + 1000),
     "5.3 PRIORITY on idle": lambda c: priority(BAD, 1) + head(c, path="/echo"),
-    "5.3 PRIORITY depends on itself": lambda c: priority(BAD, BAD) + head(c, path="/echo"),
     "5.3 HEADERS with priority":
         lambda c: frame(HEADERS, 5 | PRIORITIZED, BAD, struct.pack(">IB", 1 << 31 | 1, 255) + block(c, "/echo")),
     "6.1 padding": lambda c: post(c) + frame(DATA, PADDED | END_STREAM, BAD, b"\x05abc" + b"\0" * 5),
@@ -416,15 +417,36 @@ def test_allowed(name, client, backend):
     siblings_live(client, backend)
 
 
-def test_a_closed_stream_stays_closed(client, backend):
-    """5.1: DATA and HEADERS for a stream that has ended are never a new request; an error is allowed, not needed."""
+def test_data_on_a_stream_that_the_client_ended(client, backend):
+    """5.1: a stream error, whether END_STREAM or RST_STREAM ended it; the siblings live."""
+    stream = client.open("/echo")
+    client.response(stream)
+    client.send(data(stream, b"x"))
+    client.wait(lambda: client.stream(stream).reset == STREAM_CLOSED, "RST_STREAM(STREAM_CLOSED)")
+    stream = client.open("/hold")
+    client.send(rst_stream(stream), data(stream, b"x"))
+    client.wait(lambda: client.stream(stream).reset == STREAM_CLOSED, "RST_STREAM(STREAM_CLOSED)")
+    siblings_live(client, backend)
+
+
+def test_frames_on_a_stream_that_the_proxy_ended(client, backend):
+    """5.1: what was on its way when the proxy ended a stream is no fault."""
+    stream = client.open("/echo", "POST", [("content-length", "1")], end=False)
+    client.send(data(stream, b"too long"))
+    assert client.done(stream).reset == PROTOCOL_ERROR
+    client.send(data(stream, b"more"), client.headers(stream, [("x-t", "1")]))
+    client.synced()
+    siblings_live(client, backend)
+
+
+def test_headers_on_a_stream_that_has_ended(client, backend):
+    """5.1: a connection error, and never a new request."""
     backend.gate.set()
     client.response(1)
     count = len(backend.requests)
-    client.send(data(1, b"x"), head(client, stream=1, path="/again"))
-    with Client(client.socket.getpeername()[1]) as other:
-        assert other.started().get("/echo").status == 200
-    assert [r.path for r in backend.requests[count:]] == ["/echo"]
+    client.send(head(client, stream=1, path="/again"))
+    assert client.end() == STREAM_CLOSED
+    assert len(backend.requests) == count
 
 
 def test_ids_never_go_back(client, backend):
@@ -640,3 +662,25 @@ def test_bystander_is_served_all_along(proxy):
     with Client(proxy.port) as client:
         assert client.started().get("/echo").status == 200
     assert proxy.get("/echo").status == 200
+
+
+# ---- Protocols ----
+
+def test_protocols_h2c_alone(backend, tmp_path):
+    """Without http/1.1 a connection begins with the preface (3.4), or ends without a word."""
+    proxy = Culvert(tmp_path, ["Protocols h2c", f'ProxyPass "/" "h2c://127.0.0.1:{backend.port}/"'])
+    with Client(proxy.port) as client:
+        assert client.started().get("/echo").status == 200
+    for sent in (b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n", b"INVALID CONNECTION PREFACE\r\n\r\n", b"P" * 24):
+        with start(proxy, sent) as client:
+            assert client.end() in (None, PROTOCOL_ERROR) and not client.buffer
+    proxy.stop()
+
+
+def test_protocols_http1_alone(backend, tmp_path):
+    proxy = Culvert(tmp_path, ["Protocols http/1.1", f'ProxyPass "/" "h2c://127.0.0.1:{backend.port}/"'])
+    assert proxy.get("/echo").status == 200
+    with proxy.client() as client:
+        client.send_what_goes(PREFACE + settings())
+        assert re.match(rb"HTTP/1.1 (400|501|505) ", client.rest())
+    proxy.stop()

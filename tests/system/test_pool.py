@@ -235,7 +235,7 @@ def test_cut_response_is_never_ended_cleanly(proxy, client, path, framing):
     answer = client.get(path)
     assert (answer.status, answer.framing) == (200, framing) or answer.status == 502
     assert not answer.complete or answer.status == 502
-    assert client.rest() == b""
+    assert answer.status == 502 or client.rest() == b""
     line = proxy.log_line()
     assert (line.end, bool(line.reason)) == ("BD", True) or answer.status == 502
     assert line.backend_status == 200
@@ -244,7 +244,7 @@ def test_cut_response_is_never_ended_cleanly(proxy, client, path, framing):
 def test_body_longer_than_its_content_length(proxy, client):
     answer = client.get("/short/10/1000")
     assert answer.status in (200, 502)
-    assert client.rest() == b""
+    assert answer.status == 502 or client.rest() == b""
     assert proxy.log_line().end[0] == "B"
 
 

@@ -336,6 +336,18 @@ def test_backend_wants_our_certificate(behind, make_tls_nghttpd, certs, tmp_path
     assert behind(port).get("/1k").status == 502
 
 
+@pytest.mark.parametrize("spoken, how, got", [
+    ("http/1.1", "--http2", "1.1"), ("h2", "--http2", "2"), ("h2", "--http1.1", None), ("h2", "--no-alpn", None),
+    ("http/1.1", "--no-alpn", "1.1")])
+def test_protocols(secure, peer, certs, spoken, how, got):
+    """ALPN offers what Protocols says; a client that does not agree on it is closed."""
+    proxy = secure(peer, f"Protocols h2c {spoken}")
+    status, said, errors = curl(proxy, "/echo", how, "-o", "/dev/null", "-w", "%{http_version}", ca=certs.path("ca.pem"))
+    assert (status == 0, said) == (got is not None, got or "0"), errors
+    if not got:
+        wait_until(lambda: "the handshake failed" in proxy.diagnostics(), "the reason in the log")
+
+
 class Server:
     """openssl s_server, which can leave out ALPN or offer something else."""
 

@@ -646,6 +646,19 @@ static void test_timeouts(void **state)
     assert_int_equal(config.front.timeout_ms, 5000);
 }
 
+static void test_protocols(void **state)
+{
+    (void)state;
+    good_line("");
+    assert_true(config.front.http1 && config.front.h2 && config.front.h2c && !config.tls.h2_only);
+    good_line("Protocols http/1.1");
+    assert_true(config.front.http1 && !config.front.h2 && !config.front.h2c && !config.tls.h2_only);
+    good_line("Protocols H2C h2");
+    assert_true(!config.front.http1 && config.front.h2 && config.front.h2c && config.tls.h2_only);
+    bad("Protocols spdy/3", "c:3: Protocols: 'spdy/3': expected http/1.1, h2 or h2c, or several of them\n");
+    bad("Protocols h2", "c:1: Listen: expected http/1.1 or h2c among Protocols: nothing could be spoken here\n");
+}
+
 static void test_keepalive(void **state)
 {
     (void)state;
@@ -1011,15 +1024,15 @@ static void test_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),       TEST(test_words),         TEST(test_word_errors), TEST(test_nul),
-        TEST(test_unknown),        TEST(test_sections),      TEST(test_listen),      TEST(test_listen_errors),
-        TEST(test_capacities),     TEST(test_max_sum),       TEST(test_proxy_pass),  TEST(test_proxy_pass_errors),
-        TEST(test_resolve),        TEST(test_unix),          TEST(test_unix),        TEST(test_remote_ip),
-        TEST(test_resolver),       TEST(test_hidden),        TEST(test_times),       TEST(test_timeouts),
-        TEST(test_keepalive),      TEST(test_read_timeout),  TEST(test_limits),      TEST(test_forwarding),
-        TEST(test_reverse),        TEST(test_logs),          TEST(test_read),        TEST(test_include),
-        TEST(test_include_errors), TEST(test_include_depth), TEST(test_sizes),       TEST(test_text_capacity),
-        TEST(test_text_end),       TEST(test_cut),
+        TEST(test_defaults),      TEST(test_words),          TEST(test_word_errors),   TEST(test_nul),
+        TEST(test_unknown),       TEST(test_sections),       TEST(test_listen),        TEST(test_listen_errors),
+        TEST(test_capacities),    TEST(test_max_sum),        TEST(test_proxy_pass),    TEST(test_proxy_pass_errors),
+        TEST(test_resolve),       TEST(test_unix),           TEST(test_unix),          TEST(test_remote_ip),
+        TEST(test_resolver),      TEST(test_hidden),         TEST(test_times),         TEST(test_timeouts),
+        TEST(test_protocols),     TEST(test_keepalive),      TEST(test_read_timeout),  TEST(test_limits),
+        TEST(test_forwarding),    TEST(test_reverse),        TEST(test_logs),          TEST(test_read),
+        TEST(test_include),       TEST(test_include_errors), TEST(test_include_depth), TEST(test_sizes),
+        TEST(test_text_capacity), TEST(test_text_end),       TEST(test_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

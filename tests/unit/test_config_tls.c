@@ -93,12 +93,13 @@ static void test_listen(void **state)
 
 static void test_backend(void **state)
 {
-    const struct backend_settings *settings = &config.backends[1]->settings;
+    const struct backend_settings *settings;
 
     (void)state;
     stub_set_name("app.example.com", 10, 0, 0, 9);
     good("SSLProxyEngine on\nProxyPass \"/app\" \"h2://app.example.com\"\n"
          "ProxyPassReverse \"/app\" \"https://app.example.com\"");
+    settings = &config.backends[1]->settings;
     assert_true(config.tls.connects && settings->tls);
     assert_int_equal(settings->port, 443);
     if (!IS_ENABLED(CONFIG_CARES)) /* else the name is looked up while the proxy runs */

@@ -83,6 +83,7 @@ src-$(CONFIG_UNIX_SOCKETS) += port/posix/unix.c
 src-$(CONFIG_PROXY_PROTOCOL) += src/side/proxy_front.c src/net/proxy_protocol.c
 src-$(CONFIG_CARES)       += src/proxy/names.c port/posix/lookup.c port/posix/hosts.c
 src-$(CONFIG_H2_FRONT)    += $(wildcard src/side/h2_front*.c)
+src-$(CONFIG_CONF_PRINT)   += $(wildcard src/ops/config_print*.c)
 src-$(CONFIG_CONF_EXPLAIN) += src/ops/config_explain.c
 src-$(CONFIG_HEADER_EDIT) += src/proxy/header_edit.c
 src-$(CONFIG_TLS)         += $(wildcard src/net/tls*.c)

@@ -20,6 +20,7 @@ SOURCE = ".build/directives.txt"
 TABLE = "src/ops/config_directives.c"
 README = "README.md"
 PAGES = ("config/man/culvert.8", "config/man/culvert.conf.5")
+UNPRINTED = {"ProxyTimeout"}  # it is told by each backend's timeout=
 SAME = "-"  # README's sign for "nothing to say"
 
 
@@ -67,6 +68,15 @@ def needs():
             sys.exit(f"docs: {TABLE} has a row of a new form; teach this program: {row}")
         found[name.group(1)] = option and option.group(1)
     return found
+
+
+def unprinted():
+    """Directives without a word on how culvert -t -v prints them; what is no value of its own needs none."""
+    body = re.search(r"directives\[\] = \{.*?\n};", read(TABLE), re.S)
+    for row in re.split(r"\n    \{", body.group(0))[1:]:
+        name = re.match(r'(\w+)\("(\w+)"', row)
+        if name.group(1) in ("NAME", "TLS") and not re.search(r"PRINT\(|NEEDS\(", row) and name.group(2) not in UNPRINTED:
+            yield name.group(2)
 
 
 def kconfig_rows():
@@ -280,6 +290,8 @@ def faults():
     for name in known:
         if name not in told:
             yield f"{SOURCE}: no entry for the directive {name} of {TABLE}; add it, then make docs"
+    for name in unprinted():
+        yield f"{TABLE}: {name} is not printed by culvert -t -v: give its row PRINT(x) (src/ops/config_print.h)"
     for name in told:
         if name not in known:
             yield f"{SOURCE}: {name} is no directive of {TABLE}"

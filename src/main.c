@@ -12,6 +12,7 @@ enum action { ACTION_RUN, ACTION_TEST, ACTION_VERSION, ACTION_HELP, ACTION_BAD }
 struct options {
     enum action action;
     const char *file;
+    bool verbose;
 };
 
 #ifndef CULVERT_CONF
@@ -20,9 +21,10 @@ struct options {
 
 static void print_help(bool err)
 {
-    port_print(err, "Usage: culvert [-c FILE] [-t] [-V] [-h]\n"
+    port_print(err, "Usage: culvert [-c FILE] [-t [-v]] [-V] [-h]\n"
                     "  -c FILE  read the configuration from FILE (default " CULVERT_CONF ")\n"
                     "  -t       check the configuration and exit\n"
+                    "  -v       with -t: print what holds, with all defaults\n"
                     "  -V       print version, options and memory\n"
                     "  -h       print this\n"
                     "Runs in the foreground. SIGTERM finishes what runs, SIGINT stops at once.\n");
@@ -30,20 +32,24 @@ static void print_help(bool err)
 
 static struct options parse_arguments(int argc, char **argv)
 {
-    struct options o = {ACTION_RUN, CULVERT_CONF};
+    struct options o = {.action = ACTION_RUN, .file = CULVERT_CONF};
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
             o.file = argv[++i];
         else if (strcmp(argv[i], "-t") == 0)
             o.action = ACTION_TEST;
+        else if (strcmp(argv[i], "-v") == 0 && IS_ENABLED(CONFIG_CONF_PRINT))
+            o.verbose = true;
         else if (strcmp(argv[i], "-V") == 0)
             o.action = ACTION_VERSION;
         else if (strcmp(argv[i], "-h") == 0)
             o.action = ACTION_HELP;
         else
-            return (struct options){ACTION_BAD, argv[i]};
+            return (struct options){.action = ACTION_BAD, .file = argv[i]};
     }
+    if (o.verbose && o.action != ACTION_TEST)
+        return (struct options){.action = ACTION_BAD, .file = "-v without -t"};
     return o;
 }
 
@@ -62,12 +68,15 @@ static void report(void *user, bool error, struct text message)
     port_print(true, textbuf_z(&b));
 }
 
-static int test_configuration(const char *file)
+static int test_configuration(const char *file, bool verbose)
 {
     config_explain(true);
     if (!server_check(file, report, NULL))
         return 1;
-    port_print(false, "Syntax OK\n");
+    if (verbose)
+        config_print(server_config());
+    else
+        port_print(false, "Syntax OK\n");
     return 0;
 }
 
@@ -90,7 +99,7 @@ int main(int argc, char **argv)
         return 1;
     switch (o.action) {
     case ACTION_RUN: return run(o.file);
-    case ACTION_TEST: return test_configuration(o.file);
+    case ACTION_TEST: return test_configuration(o.file, o.verbose);
     case ACTION_VERSION: version_print(CULVERT_VERSION); return 0;
     case ACTION_HELP: print_help(false); return 0;
     case ACTION_BAD:

@@ -60,6 +60,17 @@ bool config_read(struct config *config, const char *path, config_report *report,
  * with port_read_file. */
 bool config_parse(struct config *config, const char *name, struct text content, config_report *report, void *user);
 
+/* Prints what a configuration that was read says, with all defaults and with its Includes in their places, in the
+   syntax in which it is written (port_print). What is printed can be read again, and says the same. */
+#if IS_ENABLED(CONFIG_CONF_PRINT)
+void config_print(const struct config *config);
+#else
+static inline void config_print(const struct config *config)
+{
+    (void)config;
+}
+#endif
+
 /* Gives its backends and balancers back to their pools: none of them may run. Harmless when it has none. */
 void config_forget(struct config *config);
 

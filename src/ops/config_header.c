@@ -1,5 +1,5 @@
 /* The directives Header and RequestHeader. */
-#include "ops/config_reader.h"
+#include "ops/config_print.h"
 
 /* The most that a field's name and value may become: what a head keeps room for beside the forwarding fields. */
 #define FIELD_MOST 1000
@@ -50,15 +50,15 @@ static bool take_value(struct conf_reader *reader, struct text word, struct head
     return conf_store(reader, word, &rule->value);
 }
 
+static const struct text ops[] = {
+    [HEADER_SET] = TEXT_INIT("set"),
+    [HEADER_APPEND] = TEXT_INIT("append"),
+    [HEADER_ADD] = TEXT_INIT("add"),
+    [HEADER_UNSET] = TEXT_INIT("unset"),
+};
+
 static bool take_op(struct conf_reader *reader, struct text word, const char *usage, struct header_rule *rule)
 {
-    static const struct text ops[] = {
-        [HEADER_SET] = TEXT_INIT("set"),
-        [HEADER_APPEND] = TEXT_INIT("append"),
-        [HEADER_ADD] = TEXT_INIT("add"),
-        [HEADER_UNSET] = TEXT_INIT("unset"),
-    };
-
     size_t i;
 
     if (!conf_choice(reader, word, word, CONF_NAMES(ops), usage, &i))
@@ -93,4 +93,24 @@ CONF_APPLY(conf_apply_header)
     if (take_name(reader, words[at + 1], &rule.name) &&
         (rule.op == HEADER_UNSET || take_value(reader, words[at + 2], &rule)))
         rules->rules[rules->count++] = rule;
+}
+
+CONF_PRINTS(conf_print_header)
+{
+    const struct header_rules *rules = &out->config->site.forward.headers;
+
+    for (unsigned i = 0; i < rules->count; i++) {
+        const struct header_rule *rule = &rules->rules[i];
+
+        if (rule->request != (self->max == 1))
+            continue;
+        conf_put_name(out, self->name);
+        if (rule->always)
+            conf_put_word(out, TEXT("always"));
+        conf_put_word(out, ops[rule->op]);
+        conf_put_word(out, rule->name);
+        if (rule->op != HEADER_UNSET)
+            conf_put_word(out, rule->value);
+        conf_put_end(out);
+    }
 }

@@ -1,5 +1,5 @@
 /* KEY=VALUE words about a backend: one table for all lines that may name one. */
-#include "ops/config_reader.h"
+#include "ops/config_print.h"
 
 enum key_kind {
     KEY_NUMBER,
@@ -112,4 +112,16 @@ bool conf_keys_agree(const struct conf_keys *later, const struct backend_setting
         return false;
     }
     return true;
+}
+
+void conf_put_backend_keys(struct conf_printer *out, const struct backend_settings *settings)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        uint32_t value = value_in(settings, &keys[i]);
+
+        if (keys[i].kind == KEY_NUMBER)
+            conf_put_number_key(out, keys[i].name.ptr, value);
+        else
+            conf_put_time_key(out, keys[i].name.ptr, value);
+    }
 }

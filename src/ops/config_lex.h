@@ -5,7 +5,7 @@
 #include "base/text.h"
 
 /* The most words in one line. */
-#define CONF_WORDS 24
+#define CONF_WORDS 32
 
 /* A file that is being read. */
 struct conf_file {

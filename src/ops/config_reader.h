@@ -39,6 +39,8 @@ struct conf_reader {
     struct conf_place routes[CONFIG_ROUTES];
 };
 
+struct conf_printer;
+
 /* A directive. `apply` gets the words behind the name, as many as the table allows. */
 struct conf_directive {
     struct text name;
@@ -48,6 +50,8 @@ struct conf_directive {
     bool in_section; /* stands in <Proxy>, where others cannot */
     void (*apply)(struct conf_reader *reader, const struct conf_directive *self, const struct text *words,
                   unsigned count);
+    void (*print)(struct conf_printer *out,
+                  const struct conf_directive *self); /* config_print.h; NULL: nothing to print */
     size_t field;         /* offset in struct config of the value that a simple directive sets */
     uint64_t min, max;    /* its range */
     const char *capacity; /* CONFIG_ option that bounds max; NULL: none */
@@ -56,6 +60,8 @@ struct conf_directive {
 /* config_directives.c: finds a directive by its name, case ignored. NULL: unknown, which it reports, with the one that
    was probably meant. */
 const struct conf_directive *conf_directive_find(struct conf_reader *reader, struct text name);
+/* The first directive of the table (NULL), or the one behind; NULL at the end. */
+const struct conf_directive *conf_directive_next(const struct conf_directive *directive);
 
 /* ---- messages (config_value.c) ---- */
 
@@ -171,6 +177,9 @@ CONF_APPLY(conf_apply_tls_suites);
 CONF_APPLY(conf_apply_tls_verify);
 CONF_APPLY(conf_apply_tls_depth);
 CONF_APPLY(conf_apply_tls_pin);
+/* The values of SSLVerifyClient by enum tls_verify, and the name of a suite. */
+extern const struct text conf_verify_names[TLS_VERIFY_REQUIRE + 1];
+struct text conf_suite_name(uint16_t number);
 /* Checks what depends on several lines. */
 void conf_check_tls(struct conf_reader *reader);
 

@@ -121,6 +121,14 @@ static const struct {
 };
 static_assert(ARRAY_SIZE(suites) <= TLS_SUITES_MOST, "all suites can be chosen");
 
+struct text conf_suite_name(uint16_t number)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(suites); i++)
+        if (suites[i].number == number)
+            return suites[i].openssl;
+    return TEXT("");
+}
+
 static uint16_t suite_of(struct text name)
 {
     for (size_t i = 0; i < ARRAY_SIZE(suites); i++)
@@ -155,18 +163,19 @@ CONF_APPLY(conf_apply_tls_suites)
         conf_warn(reader, words[count - 1], "names none of the suites that can be chosen: their order stays");
 }
 
+const struct text conf_verify_names[TLS_VERIFY_REQUIRE + 1] = {
+    [TLS_VERIFY_NONE] = TEXT_INIT("none"),
+    [TLS_VERIFY_OPTIONAL] = TEXT_INIT("optional"),
+    [TLS_VERIFY_NO_CA] = TEXT_INIT("optional_no_ca"),
+    [TLS_VERIFY_REQUIRE] = TEXT_INIT("require"),
+};
+
 CONF_APPLY(conf_apply_tls_verify)
 {
-    static const struct text choices[] = {
-        [TLS_VERIFY_NONE] = TEXT_INIT("none"),
-        [TLS_VERIFY_OPTIONAL] = TEXT_INIT("optional"),
-        [TLS_VERIFY_NO_CA] = TEXT_INIT("optional_no_ca"),
-        [TLS_VERIFY_REQUIRE] = TEXT_INIT("require"),
-    };
     size_t i;
 
     (void)count;
-    if (conf_choice(reader, words[0], words[0], CONF_NAMES(choices), self->usage, &i))
+    if (conf_choice(reader, words[0], words[0], CONF_NAMES(conf_verify_names), self->usage, &i))
         *(uint8_t *)value_of(reader, self) = (uint8_t)i;
 }
 

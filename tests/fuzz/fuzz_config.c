@@ -76,6 +76,26 @@ static void require_sound(void)
     }
 }
 
+/* What is printed of the configuration reads as the same one. */
+static void require_same_again(void)
+{
+    static char first[2 * CONFIG_CONF_FILE];
+    struct text printed;
+    size_t len;
+
+    if (!IS_ENABLED(CONFIG_CONF_PRINT))
+        return;
+    config_print(&config);
+    len = stub_printed().len;
+    if (len > CONFIG_CONF_FILE)
+        return;
+    memcpy(first, stub_printed().ptr, len);
+    REQUIRE(config_parse(&config, "printed", text_make(first, len), report, NULL));
+    config_print(&config);
+    printed = text_skip(stub_printed(), len);
+    REQUIRE(text_eq(printed, text_make(first, len)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -94,7 +114,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ok = config_parse(&config, "fuzz", text_first(content, at), report, NULL);
     REQUIRE(ok == (errors == 0));
     REQUIRE(config.warnings == warnings && config.text_used <= sizeof(config.text));
-    if (ok)
+    if (ok) {
         require_sound();
+        require_same_again();
+    }
     return 0;
 }

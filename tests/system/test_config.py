@@ -155,6 +155,20 @@ def test_the_line_and_the_word_are_shown(conf):
     assert culvert.check(path).stderr.splitlines() == [message]
 
 
+def test_the_effective_configuration_reads_as_the_same(conf):
+    """-t -v prints what holds, with defaults and what is included; printed again it is the same."""
+    part = conf('ProxyPass "/part" "!"', name="part.conf")
+    path = conf("Listen 1080", f"Include {part}", PASS, 'CustomLog "/tmp/a b"')
+    first = culvert.check(path, "-t", "-v")
+    assert (first.returncode, first.stderr) == (0, "")
+    for line in ("Listen 1080 http proxy=Off", "ProxyPass /part !", 'CustomLog "/tmp/a b"', "Timeout 60s"):
+        assert line in first.stdout.splitlines()
+    assert "Include" not in first.stdout
+    again = culvert.check(conf(first.stdout, name="again.conf"), "-t", "-v")
+    assert (again.returncode, again.stderr, again.stdout) == (0, "", first.stdout)
+    assert culvert.check(path, "-v").returncode == 1
+
+
 def test_all_errors_are_told_at_once(conf):
     path = conf("Listen 1080", "Nonsense 1", PASS, "Timeout x", "LogLevel y")
     done = culvert.check(path, "-t")

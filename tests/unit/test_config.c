@@ -172,7 +172,8 @@ static void test_word_errors(void **state)
     bad("ServerName a\x7f", "c:3: 'ServerName': expected no control bytes\n");
     bad("Server\x1bName a", "c:3: 'Server\\x1bName': expected no control bytes\n");
     bad("a b c d e f g h i j k l m n o p", "c:3: 'a': expected a directive: this one is not known\n");
-    bad("a b c d e f g h i j k l m n o p q r s t u v w x y", "c:3: 'a': expected fewer words in a line\n");
+    bad("a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e f g",
+        "c:3: 'a': expected fewer words in a line\n");
     bad("\"\" x", "c:3: '': expected a directive: this one is not known\n");
     bad("Timeout 5 # five", "c:3: Timeout: '#': expected no comment here: it needs a line of its own\n");
     bad("Timeout 5 6", "c:3: Timeout: '6': expected SECONDS\n");

@@ -41,6 +41,7 @@ enum h1_reason {
     H1_FIELD_LONG,  /* 431 */
     H1_FIELDS_MANY, /* 431 */
     H1_HEAD_LARGE,  /* 431: all together more than CONFIG_REQUEST_HEAD */
+    H1_NO_ROOM,     /* 503: so much is allowed, but there is no storage for it now */
     H1_BODY_LARGE,  /* 413 */
     H1_VERSION,     /* 505 */
     H1_CODING,      /* 501: a transfer coding other than chunked */

@@ -33,6 +33,7 @@ static const struct h1_refusal refusals[H1_REASONS] = {
     [H1_FIELD_LONG] = {431, "field-long", "RFC 6585 5"},
     [H1_FIELDS_MANY] = {431, "fields-many", "RFC 6585 5"},
     [H1_HEAD_LARGE] = {431, "head-large", "RFC 6585 5"},
+    [H1_NO_ROOM] = {503, "no-head-room", "RFC 9110 15.6.4"},
     [H1_BODY_LARGE] = {413, "body-large", "RFC 9110 15.5.14"},
     [H1_VERSION] = {505, "version", "RFC 9110 15.6.6"},
     [H1_CODING] = {501, "transfer-coding", "RFC 9112 6.1"},

@@ -13,6 +13,13 @@ void head_init(struct head *head, char *text, size_t cap)
     head_clear(head);
 }
 
+void head_move(struct head *head, char *text, size_t cap)
+{
+    memcpy(text, head->text, head->used);
+    head->text = text;
+    head->cap = (uint32_t)min_size(cap, UINT16_MAX);
+}
+
 static void forget_sections(struct head *head)
 {
     head->used = 0;

@@ -67,6 +67,8 @@ struct head {
 
 /* Empties a head and gives it its storage, `cap` bytes at `text`; what goes beyond 65,535 is not used. */
 void head_init(struct head *head, char *text, size_t cap);
+/* Gives it other storage, with what is in it: cap >= head->used. */
+void head_move(struct head *head, char *text, size_t cap);
 /* Empties it; the storage stays. */
 void head_clear(struct head *head);
 

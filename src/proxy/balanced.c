@@ -72,8 +72,13 @@ static size_t room_wanted(const struct exchange *ex)
 
 void balancer_reserve(struct exchange *ex)
 {
-    if (ex->balanced.member != NULL && balancer_of(ex)->count > 1)
-        ex->balanced.room = head_reserve(&ex->request.head, room_wanted(ex));
+    size_t room;
+
+    if (ex->balanced.member == NULL || balancer_of(ex)->count <= 1)
+        return;
+    room = room_wanted(ex);
+    exchange_make_room(&ex->request, room);
+    ex->balanced.room = head_reserve(&ex->request.head, room);
 }
 
 /* Whether another member may do better. Nothing of the request has been processed. */

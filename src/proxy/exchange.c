@@ -2,6 +2,7 @@
 #include "proxy/exchange.h"
 
 #include "base/log.h"
+#include "base/panic.h"
 #include "base/pool.h"
 #include "proxy/access_log.h"
 
@@ -46,6 +47,8 @@ static void exchange_on_reclaim(struct task *task)
 
     pipe_close(&ex->request.pipe);
     pipe_close(&ex->response.pipe);
+    exchange_release_large(&ex->request);
+    exchange_release_large(&ex->response);
     pool_give(&exchange_pool, ex);
 }
 
@@ -67,7 +70,7 @@ static void side_leave(struct side *side)
     side->self = NULL;
 }
 
-static void message_init(struct message *m, char *text, size_t cap, uint32_t window)
+static void message_init(struct message *m, char *text, size_t cap, uint32_t head_most, uint32_t window)
 {
     m->state = MESSAGE_HEAD;
     m->has_length = false;
@@ -80,14 +83,17 @@ static void message_init(struct message *m, char *text, size_t cap, uint32_t win
     m->ready_used = 0;
     memset(&m->pipe, 0, sizeof(m->pipe));
     pipe_open(&m->pipe, window);
+    m->head_most = head_most;
+    m->large = NULL;
     head_init(&m->head, text, cap);
 }
 
 /* Sets all that belongs to one request; the front, the client's address and the pools' membership stay. */
 static void exchange_start(struct exchange *ex)
 {
-    message_init(&ex->request, ex->request_text, sizeof(ex->request_text), CONFIG_REQUEST_WINDOW);
-    message_init(&ex->response, ex->response_text, sizeof(ex->response_text), CONFIG_RESPONSE_WINDOW);
+    message_init(&ex->request, ex->request_text, sizeof(ex->request_text), REQUEST_HEAD_MOST, CONFIG_REQUEST_WINDOW);
+    message_init(&ex->response, ex->response_text, sizeof(ex->response_text), RESPONSE_HEAD_MOST,
+                 CONFIG_RESPONSE_WINDOW);
     side_init(&ex->back, NULL, NULL);
     ex->state = EXCHANGE_READING;
     ex->site = current_site;
@@ -198,7 +204,11 @@ void exchange_renew(struct exchange *ex, size_t rest_at, size_t rest_len)
     exchange_finish(ex);
     pipe_close(&ex->request.pipe);
     pipe_close(&ex->response.pipe);
-    memmove(ex->request_text, ex->request_text + rest_at, rest_len);
+    if (rest_len > sizeof(ex->request_text))
+        panic("exchange", "more came behind a request than is read at once");
+    memmove(ex->request_text, ex->request.head.text + rest_at, rest_len);
+    exchange_release_large(&ex->request);
+    exchange_release_large(&ex->response);
     exchange_start(ex);
 }
 

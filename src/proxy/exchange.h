@@ -17,6 +17,7 @@
 #include "proxy/backend.h"
 #include "proxy/balancer.h"
 #include "proxy/cause.h"
+#include "proxy/forward.h"
 #include "proxy/site.h"
 
 struct exchange;
@@ -72,8 +73,17 @@ struct message {
     uint16_t ready_fields;    /* head.field_count and head.used as of then: what is beyond is unfinished */
     uint32_t ready_used;
     struct pipe pipe;
+    uint32_t head_most;       /* bytes that its head may come to, in large storage */
+    struct head_large *large; /* that storage; NULL: the exchange's own */
     struct head head;
 };
+
+/* Bytes of heads that each exchange has of its own. */
+#define REQUEST_HEAD_MOST (CONFIG_REQUEST_HEAD + HEAD_ADDED)
+#define RESPONSE_HEAD_MOST (CONFIG_RESPONSE_HEAD + HEAD_ADDED)
+#define REQUEST_HEAD_OWN (CONFIG_REQUEST_HEAD_OWN < REQUEST_HEAD_MOST ? CONFIG_REQUEST_HEAD_OWN : REQUEST_HEAD_MOST)
+#define RESPONSE_HEAD_OWN                                                                                              \
+    (CONFIG_RESPONSE_HEAD_OWN < RESPONSE_HEAD_MOST ? CONFIG_RESPONSE_HEAD_OWN : RESPONSE_HEAD_MOST)
 
 /* What the exchange as a whole waits for; the log's phase letters. */
 enum exchange_state {
@@ -135,8 +145,8 @@ struct exchange {
     uint16_t interims;        /* interim responses so far */
     struct backend_wait wait; /* in its backend's queue */
     struct task reclaim;
-    char request_text[CONFIG_REQUEST_HEAD + HEAD_ADDED];
-    char response_text[CONFIG_RESPONSE_HEAD + HEAD_ADDED];
+    char request_text[REQUEST_HEAD_OWN];
+    char response_text[RESPONSE_HEAD_OWN];
 };
 
 /* A fresh exchange in state READING with the front attached, or NULL when the pool is exhausted (counted there). A
@@ -213,6 +223,17 @@ void exchange_cut(struct exchange *ex);
  * cut. */
 void exchange_fail(struct exchange *ex, enum cause cause);
 
+/* ---- storage of heads (exchange_head.c) ---- */
+
+/* Whether a head that found no more room could get large storage, if that was not exhausted; else it is too large. */
+bool exchange_may_grow(const struct message *m);
+/* Moves a head to large storage. False: it has that already, or there is none left. Slices of it stay valid. */
+bool exchange_grow(struct message *m) MUST_USE;
+/* Moves a head to large storage, if there is some, when its own has less than `bytes` bytes left. */
+void exchange_make_room(struct message *m, size_t bytes);
+/* The front has passed on one more section of the response head. */
+void exchange_head_passed(struct exchange *ex);
+
 /* ---- both ---- */
 
 /* After n bytes were written into message m's pipe: tells its drainer. */
@@ -223,6 +244,12 @@ void exchange_pushed_end(struct exchange *ex, struct message *m, struct section 
 void exchange_drained(struct exchange *ex, struct message *m, size_t n);
 
 /* ---- among the files of the exchange ---- */
+
+/* As forward_request and forward_response, in large storage when the exchange's own does not suffice. */
+bool exchange_rewrite_request(struct exchange *ex, const struct forward_context *context);
+bool exchange_rewrite_response(struct exchange *ex, struct section *section, const struct forward_context *context);
+/* Gives large storage back; the head is dead, or gets other storage. Harmless without. */
+void exchange_release_large(struct message *m);
 
 /* Notes why it ends abnormally, and in which phase: the first cause counts. */
 void exchange_set_cause(struct exchange *ex, enum cause cause);

@@ -4,6 +4,9 @@
 #include "proxy/exchange.h"
 #include "proxy/websocket.h"
 
+/* Bytes that a head may get beyond what forward_* adds: the handshake of a WebSocket, a sticky cookie. */
+#define ADDED_LATER 256
+
 /* ---- the request ---- */
 
 static struct forward_context exchange_context(const struct exchange *ex)
@@ -62,9 +65,11 @@ void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t 
         ex->tunnel = websocket_wanted(head, &ex->tunnel_key);
     if (ex->tunnel)
         ex->request.state = MESSAGE_BODY; /* the tunnel's bytes */
-    if (!forward_request(head, &context, ex->matched) ||
+    if (ex->tunnel)
+        exchange_make_room(&ex->request, ADDED_LATER);
+    if (!exchange_rewrite_request(ex, &context) ||
         (ex->tunnel && head->protocol.len == 0 && !websocket_connect(head))) {
-        exchange_fail(ex, CAUSE_HEAD_FULL);
+        exchange_fail(ex, exchange_may_grow(&ex->request) ? CAUSE_NO_ROOM : CAUSE_HEAD_FULL);
         return;
     }
     balancer_reserve(ex);
@@ -116,8 +121,11 @@ void exchange_take_back(struct exchange *ex)
     exchange_drop_section(ex);
     while (head->section_count > head->section_sent && head->sections[head->section_count - 1].kind != SECTION_INTERIM)
         head->field_count = head->sections[--head->section_count].first;
+    if (head->section_count == 0)
+        head->used = 0;
     m->ready = head->section_count;
     m->ready_fields = head->field_count;
+    m->ready_used = head->used;
     pipe_consume(&m->pipe, m->pipe.size);
     m->state = MESSAGE_HEAD;
     m->has_length = false;
@@ -176,8 +184,9 @@ bool exchange_response(struct exchange *ex, unsigned status)
         read_length(m, section);
         ex->back_status = (uint16_t)status;
     }
-    if (!forward_response(&m->head, section, &context, port_wall_s()))
+    if (!exchange_rewrite_response(ex, section, &context))
         return false;
+    exchange_make_room(m, ADDED_LATER);
     if (ex->tunnel && status >= 200 && status < 300 && !accept_tunnel(ex, section))
         return false;
     if (status >= 200 && !balancer_answered(ex, status))

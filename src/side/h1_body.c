@@ -89,14 +89,17 @@ static size_t take_chunks(struct h1_conn *c, const uint8_t *bytes, size_t len)
     return at;
 }
 
-/* Keeps bytes behind the message in the head's storage. False: there is no room. */
-static bool keep(struct head *head, const uint8_t *bytes, size_t len)
+/* Keeps bytes behind the message in the head's storage. */
+static enum h1_reason keep(struct message *m, const uint8_t *bytes, size_t len)
 {
+    struct head *head = &m->head;
+
+    exchange_make_room(m, len);
     if (len > head->cap - head->used)
-        return false;
+        return exchange_may_grow(m) ? H1_NO_ROOM : H1_HEAD_LARGE;
     memmove(head->text + head->used, bytes, len);
     head->used += (uint32_t)len;
-    return true;
+    return H1_OK;
 }
 
 /* Parses the trailer section in head.text[trailers_at, trailers_end). H1_PARTIAL: more is to come. */
@@ -107,6 +110,8 @@ static enum h1_reason parse_trailers(struct h1_conn *c)
     enum h1_reason reason = h1_parse_trailers(&c->parser, head, c->trailers_at, c->trailers_end - c->trailers_at,
                                               &h1_front_settings()->limits, &consumed);
 
+    if (reason == H1_HEAD_LARGE && exchange_may_grow(&c->ex->request))
+        reason = exchange_grow(&c->ex->request) ? H1_PARTIAL : H1_NO_ROOM;
     if (reason == H1_OK) {
         c->rest_at = c->trailers_at + (uint32_t)consumed;
         c->rest_end = c->trailers_end;
@@ -121,8 +126,10 @@ void h1_body_trailers(struct h1_conn *c, const uint8_t *bytes, size_t len)
 {
     struct head *head = &c->ex->request.head;
 
-    if (!keep(head, bytes, len)) {
-        h1_body_refuse(c, H1_HEAD_LARGE);
+    enum h1_reason reason = keep(&c->ex->request, bytes, len);
+
+    if (reason != H1_OK) {
+        h1_body_refuse(c, reason);
         return;
     }
     c->trailers_end = head->used;

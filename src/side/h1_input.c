@@ -7,9 +7,26 @@
 
 /* The most that one read takes while a head is awaited: what comes behind the head must fit into the body's guaranteed
  * pipe. */
-#define HEAD_READ (CONFIG_REQUEST_WINDOW < CONFIG_INPUT_SIZE ? CONFIG_REQUEST_WINDOW : CONFIG_INPUT_SIZE)
+#define HEAD_READ_MOST (CONFIG_REQUEST_WINDOW < CONFIG_INPUT_SIZE ? CONFIG_REQUEST_WINDOW : CONFIG_INPUT_SIZE)
+/* And into the exchange's own storage, beside what the proxy adds. */
+#define HEAD_READ_OWN (REQUEST_HEAD_OWN - 512)
+#define HEAD_READ ((size_t)(HEAD_READ_OWN < HEAD_READ_MOST ? HEAD_READ_OWN : HEAD_READ_MOST))
+
+/* Room for reads of a chunked body: less is too slow. */
+#define CHUNKS_LEAST 128
 
 /* ---- heads ---- */
+
+/* What is read of a chunked body may end with the next request, which must find room behind the head (room_for_read).
+ */
+static void make_room_for_chunks(struct h1_conn *c)
+{
+    struct message *m = &c->ex->request;
+
+    exchange_make_room(m, HEAD_READ);
+    if (m->head.cap - m->head.used < CHUNKS_LEAST)
+        h1_body_refuse(c, H1_NO_ROOM);
+}
 
 /* Routes the request, and takes what already came of its body: request.head.text[rest_at, rest_end). */
 static void begin_request(struct h1_conn *c, const struct h1_request *request)
@@ -43,6 +60,22 @@ static void begin_request(struct h1_conn *c, const struct h1_request *request)
     exchange_request(ex, c->input == H1_BODY, request->body == H1_BODY_LENGTH, request->length);
     if (c->ex && c->input == H1_BODY)
         h1_body_first(c, from);
+    if (c->ex && c->input == H1_BODY && c->chunked)
+        make_room_for_chunks(c);
+}
+
+/* How many bytes of a head may be read into the storage that it has. */
+static uint32_t head_most(const struct h1_conn *c)
+{
+    return (uint32_t)min_size(c->ex->request.head.cap, CONFIG_REQUEST_HEAD);
+}
+
+/* A head has filled its storage and is not complete. */
+static enum h1_reason more_head(struct h1_conn *c)
+{
+    if (head_most(c) == CONFIG_REQUEST_HEAD)
+        return H1_HEAD_LARGE;
+    return exchange_grow(&c->ex->request) ? H1_PARTIAL : H1_NO_ROOM;
 }
 
 /* Parses what is there of a head. */
@@ -55,8 +88,8 @@ static void take_head(struct h1_conn *c)
     enum h1_reason reason =
         h1_parse_request(&c->parser, head, head->used, &h1_front_settings()->limits, &consumed, &minor);
 
-    if (reason == H1_PARTIAL)
-        reason = head->used < CONFIG_REQUEST_HEAD ? H1_PARTIAL : H1_HEAD_LARGE;
+    if (reason == H1_HEAD_LARGE)
+        reason = more_head(c);
     if (reason == H1_PARTIAL)
         return;
     if (reason == H1_OK) {
@@ -150,7 +183,7 @@ static size_t room_for_read(const struct h1_conn *c, uint8_t **buf)
     room = m->head.cap - m->head.used;
     if (c->input == H1_HEAD) {
         *buf = (uint8_t *)m->head.text + m->head.used;
-        return min_size(HEAD_READ, CONFIG_REQUEST_HEAD - m->head.used);
+        return min_size(HEAD_READ, head_most(c) - m->head.used);
     }
     if (c->input == H1_READ) {
         *buf = (uint8_t *)m->head.text + m->head.used;

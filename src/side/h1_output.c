@@ -247,7 +247,7 @@ static void advance_piece(struct h1_conn *c, const struct piece *piece, size_t n
         if (n > 0 && m->head.sections[m->head.section_sent].kind == SECTION_FINAL)
             begin_response(c);
         if (n == piece->len)
-            m->head.section_sent++;
+            exchange_head_passed(c->ex);
         else
             c->out.off += (uint32_t)n;
         return;

@@ -49,6 +49,18 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     return exchange_begin_section(ex) ? 0 : refuse(ex, CAUSE_BACKEND_HEAD);
 }
 
+/* Adds a field to a head, which moves to large storage when its own is full. */
+static bool add_field(struct message *m, struct text name, struct text value)
+{
+    return LIKELY(head_add(&m->head, name, value)) || (exchange_grow(m) && head_add(&m->head, name, value));
+}
+
+/* Why a response head finds no room. */
+static enum cause head_fault(const struct exchange *ex)
+{
+    return exchange_may_grow(&ex->response) ? CAUSE_NO_ROOM : CAUSE_BACKEND_HEAD;
+}
+
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
                      uint8_t flags, void *user)
 {
@@ -68,7 +80,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
         head_last(&ex->response.head)->status = (uint16_t)status;
         return 0;
     }
-    return head_add(&ex->response.head, text_make(n.base, n.len), text) ? 0 : refuse(ex, CAUSE_BACKEND_HEAD);
+    return add_field(&ex->response, text_make(n.base, n.len), text) ? 0 : refuse(ex, head_fault(ex));
 }
 
 static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
@@ -111,7 +123,7 @@ static int on_headers(nghttp2_session *ng, struct exchange *ex, const nghttp2_fr
         return 0;
     }
     if (!exchange_response(ex, status))
-        return reset_stream(ng, ex, CAUSE_BACKEND_HEAD, NGHTTP2_INTERNAL_ERROR);
+        return reset_stream(ng, ex, head_fault(ex), NGHTTP2_INTERNAL_ERROR);
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
         exchange_pushed_end(ex, m, NULL);
     return 0;

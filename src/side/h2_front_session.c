@@ -79,6 +79,17 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     return head_begin(&ex->request.head, SECTION_TRAILERS, 0) ? 0 : malformed(ex, "trailers");
 }
 
+/* Puts a field into the head, which moves to large storage when its own is full. */
+static enum h1_reason take_field(struct exchange *ex, struct text name, struct text value)
+{
+    const struct h1_limits *limits = &h2_front_settings()->limits;
+    enum h1_reason reason = h2_request_field(&ex->request.head, name, value, limits);
+
+    if (LIKELY(reason != H1_HEAD_LARGE) || !exchange_may_grow(&ex->request))
+        return reason;
+    return exchange_grow(&ex->request) ? h2_request_field(&ex->request.head, name, value, limits) : H1_NO_ROOM;
+}
+
 static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rcbuf *name, nghttp2_rcbuf *value,
                      uint8_t flags, void *user)
 {
@@ -91,8 +102,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
     (void)user;
     if (!ex || ex->front.cause != CAUSE_NONE || ex->request.state == MESSAGE_END)
         return 0;
-    reason = h2_request_field(&ex->request.head, text_make(n.base, n.len), text_make(v.base, v.len),
-                              &h2_front_settings()->limits);
+    reason = take_field(ex, text_make(n.base, n.len), text_make(v.base, v.len));
     if (reason == H1_OK)
         return 0;
     if (ex->state != EXCHANGE_READING) /* trailers: the rest of the response cannot be promised any more */
@@ -335,8 +345,8 @@ bool h2_front_submit(struct h2_front *c, struct exchange *ex)
             return true; /* they go with the end of the body */
         if (submit_section(c, ex, section) < 0)
             return false;
-        head->section_sent++;
         c->pending += head->used;
+        exchange_head_passed(ex);
     }
     return true;
 }

@@ -98,7 +98,7 @@ void bytes_put(struct bytes *b, const void *ptr, size_t len)
 
 void bytes_printf(struct bytes *b, const char *format, ...)
 {
-    char text[4096];
+    char text[16384];
     va_list args;
     int len;
 

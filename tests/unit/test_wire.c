@@ -117,7 +117,7 @@ static void test_every_reason(void **state)
 {
     (void)state;
     for (unsigned reason = H1_OK + 1; reason < H1_REASONS; reason++) {
-        bool of_front = reason == H1_BODY_LARGE || reason == H1_NOT_OURS;
+        bool of_front = reason == H1_NO_ROOM || reason == H1_BODY_LARGE || reason == H1_NOT_OURS;
 
         if (seen[reason] == of_front)
             fail_msg("%s: %s", h1_refusal(reason)->word, of_front ? "not expected here" : "no wire case");

@@ -54,7 +54,7 @@ kconfig_tool := KCONFIG_CONFIG=$(O)/.config $(PYTHON) -m
 # Goals that compile nothing and so need no configuration.
 plain_goals := help clean distclean uninstall deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
     format check-format layering docs check-readme check-man unit sim seeds fuzz compilers options clang-tests footprint-all budget \
-    check run bench
+    check run bench check-cross cross-%
 compiling := $(filter-out $(plain_goals),$(or $(MAKECMDGOALS),all))
 
 # $(call remember,FILE,TEXT): FILE holds TEXT, and is touched only when TEXT changes.
@@ -99,8 +99,8 @@ main_src := src/main.c $(filter-out $(src-),$(sort $(port-y)))
 
 # Flags -------------------------------------------------------------------------------------------------------
 
-WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Werror
-DEFINES  := -include $(AUTOCONF) -Iinclude -Isrc
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wcast-align$(if $(findstring clang,$(CC)),,=strict) -Werror
+DEFINES  := -D_FILE_OFFSET_BITS=64 -include $(AUTOCONF) -Iinclude -Isrc
 COMMON   := -std=c11 -g -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. \
     $(if $(SYSROOT),--sysroot=$(SYSROOT))
 
@@ -110,10 +110,14 @@ else
 OPTIMIZE := -O2
 endif
 
+# A sysroot has its own list of libraries.
+pkg_config = $(if $(SYSROOT),PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) \
+    PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/pkgconfig:$(SYSROOT)/usr/share/pkgconfig) $(PKG_CONFIG)
+
 # The libraries. Their heap calls go to src/base/heap.c, which serves them from arenas: so they are linked
 # statically, unless LINK=shared.
-NGHTTP2_CFLAGS ?= $(shell $(PKG_CONFIG) --cflags libnghttp2 2>/dev/null)
-NGHTTP2_LIBS   ?= $(or $(shell $(PKG_CONFIG) --libs libnghttp2 2>/dev/null),-lnghttp2)
+NGHTTP2_CFLAGS ?= $(shell $(pkg_config) --cflags libnghttp2 2>/dev/null)
+NGHTTP2_LIBS   ?= $(or $(shell $(pkg_config) --libs libnghttp2 2>/dev/null),-lnghttp2)
 MBEDTLS_CFLAGS ?=
 MBEDTLS_LIBS   ?= -lmbedtls -lmbedx509 -lmbedcrypto
 CARES_LIBS     ?= -lcares
@@ -251,6 +255,7 @@ run-fuzz: $(fuzz_bins)
 	$(Q).build/run-fuzz.sh $(O)/corpus $(FUZZ_RUNS) $(fuzz_bins)
 FUZZ_RUNS ?= 50000
 
+CMOCKA_LIBS ?= -lcmocka
 link_test = $(CC) $(ALL_LDFLAGS) $(1) -o $@ $(filter %.o,$^) \
     -Wl,--start-group $(O)/libculvert.a $(ALL_LIBS) -Wl,--end-group
 $(unit_bins): $(call helpers,unit,test_)
@@ -258,7 +263,7 @@ $(sim_bins): $(call helpers,sim,test_)
 $(fuzz_bins): $(call helpers,fuzz,fuzz_) $(call obj,$(wildcard tests/unit/port_stub.c))
 $(unit_bins) $(sim_bins): $(O)/test/%: $(O)/obj/tests/%.o $(O)/libculvert.a
 	@$(say) LINK $@
-	$(Q)mkdir -p $(@D) && $(call link_test) -lcmocka
+	$(Q)mkdir -p $(@D) && $(call link_test) $(CMOCKA_LIBS)
 $(fuzz_bins): $(O)/test/%: $(O)/obj/tests/%.o $(O)/libculvert.a
 	@$(say) LINK $@
 	$(Q)mkdir -p $(@D) && $(call link_test,-fsanitize=fuzzer)
@@ -331,6 +336,37 @@ clang-tests:
 	+$(Q)for suite in unit sim system; do \
 	    $(MAKE) O=$(O)/clang CC=clang CONFIG_FILE=$(CONFIG_FILE) CONFIG_SET=H2_SHARED_BLOCK=n $$suite || exit 1; \
 	done
+
+# Other architectures -----------------------------------------------------------------------------------------
+# Each is built with the router's capacities by Debian's cross compiler, and run by qemu: unit, sim and, with curl, h2load
+# and other real peers, the main system tests. s390x is here because it is big-endian.
+
+cross_archs    := mipsel arm64 s390x
+triple-mipsel  := mipsel-linux-gnu
+triple-arm64   := aarch64-linux-gnu
+triple-s390x   := s390x-linux-gnu
+ccache         := $(if $(shell command -v ccache),ccache )
+# $(call cross,ARCH,FOLDER): this Makefile for an architecture.
+cross = CCACHE_DIR=$(abspath $(O))/ccache $(MAKE) O=$(O)/cross/$(1)$(2) CROSS_COMPILE=$(triple-$(1))- \
+    CC="$(ccache)$(triple-$(1))-gcc" CONFIG_FILE=config/router_defconfig EMULATOR=$(call qemu,$(1))
+qemu  = qemu-$(firstword $(subst -, ,$(triple-$(1))))
+
+.PHONY: check-cross $(cross_archs:%=cross-%)
+check-cross: deps-cross
+	+$(Q).build/check.sh "$(MAKE)" $(cross_archs:%=cross-%)
+# Where a processor is imitated, fewer of the many alike runs of the simulator do.
+$(cross_archs:%=cross-%): cross-%:
+	+$(Q)SIM_RUNS=10 SIM_STEP=7 $(call cross,$*,/guarded) CONFIG_SET="HEAP_GUARD=y POISON=y" run-unit
+	+$(Q)SIM_RUNS=10 SIM_STEP=7 $(call cross,$*,/guarded) CONFIG_SET="HEAP_GUARD=y POISON=y" run-sim
+	+$(Q)$(call cross,$*) run-emulated
+
+# The main system tests with a binary that EMULATOR runs.
+run-emulated: $(O)/culvert
+	$(Q)printf '#!/bin/sh\nexec $(EMULATOR) $(abspath $<) "$$@"\n' >$<-emulated && chmod +x $<-emulated
+	$(Q)file -b $< | cut -d, -f1-3
+	$(Q)$<-emulated -V | head -2
+	$(Q)CULVERT=$(abspath $<-emulated) $(PYTHON) -B -m pytest -q -p no:cacheprovider -n $(PYTEST_JOBS) -rP \
+	    tests/system/test_traffic.py $(PYTEST_ARGS)
 
 # What the README shows ---------------------------------------------------------------------------------------
 

@@ -59,6 +59,15 @@ enum core_line_fields {
 };
 unsigned core_line_count(void);
 
+/* Skips the test, before it makes its world, where the configuration of this build is too small for what it shows. */
+#define CORE_NEEDS(condition)                                                                                          \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            print_message("skipped: this build does not have " #condition "\n");                                       \
+            skip();                                                                                                    \
+        }                                                                                                              \
+    } while (0)
+
 /* A value from the environment, for replays. */
 uint64_t core_env(const char *name, uint64_t otherwise);
 

@@ -322,7 +322,7 @@ static bool conn_step(struct sim_peer *peer)
 
 static void origin_accept(struct sim_host *host, struct link *link, uint16_t core_port)
 {
-    struct origin *origin = (struct origin *)host;
+    struct origin *origin = container_of(host, struct origin, host);
     struct origin_conn *c = sim_alloc(sizeof(*c));
 
     library_init();

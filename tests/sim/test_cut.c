@@ -160,12 +160,12 @@ static uint64_t cut_origin(uint64_t at, enum cut cut, const struct sim_options *
 static void origin_cut_at_every_byte(void **state)
 {
     static const enum cut cuts[] = {CUT_CLOSE, CUT_RESET, CUT_STALL, CUT_SHUTDOWN, CUT_GARBAGE};
-    const uint64_t only = core_env("SIM_AT", CUT_NEVER);
+    const uint64_t only = core_env("SIM_AT", CUT_NEVER), step = core_env("SIM_STEP", 1);
     uint64_t len = cut_origin(CUT_NEVER, CUT_CLOSE, &(struct sim_options){.seed = 1});
 
     (void)state;
     for (size_t k = 0; k < ARRAY_SIZE(cuts); k++)
-        for (uint64_t at = only == CUT_NEVER ? 0 : only; at <= (only == CUT_NEVER ? len : only); at++)
+        for (uint64_t at = only == CUT_NEVER ? 0 : only; at <= (only == CUT_NEVER ? len : only); at += step)
             cut_origin(at, cuts[k], &(struct sim_options){.seed = at + 1, .reset_keeps = at % 2 == 0});
 }
 

@@ -99,7 +99,7 @@ static void every_call_fails(void **state)
             uint32_t n = 1;
 
             while (run_io(n, faults[f], narrow != 0))
-                n++;
+                n += (uint32_t)core_env("SIM_STEP", 1);
             print_message("%u calls\n", n - 1);
             assert_true(n > 40);
         }
@@ -150,7 +150,7 @@ static void every_allocation_fails(void **state)
 
     (void)state;
     while (run_memory(n))
-        n++;
+        n += (uint32_t)core_env("SIM_STEP", 1);
     print_message("%u allocations\n", n - 1);
     assert_true(n > 40);
 }

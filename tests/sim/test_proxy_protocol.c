@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char conf[] = "Listen 8080 proxy=On\n"
-                           "Listen 8081 proxy=Optional\n"
-                           "Listen 8082\n"
+static const char conf[] = "Listen 0.0.0.0:8080 proxy=On\n"
+                           "Listen 0.0.0.0:8081 proxy=Optional\n"
+                           "Listen 0.0.0.0:8082\n"
                            "ProxyPass \"/\" \"h2c://10.0.0.1:9000/\"\n"
                            "RequestReadTimeout header=2 body=6\n"
                            "RemoteIPTrustedProxy 192.0.2.0/24\n"

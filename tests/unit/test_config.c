@@ -226,6 +226,8 @@ static void test_sections(void **state)
 static void test_listen(void **state)
 {
     (void)state;
+    if (CONFIG_LISTENERS < 5 || !IS_ENABLED(CONFIG_IPV6))
+        skip();
     good("Listen 80\nListen 127.0.0.1:81 http\nListen [::1]:82\nListen [2001:db8::1]:81\n"
          "ProxyPass / h2c://127.0.0.1/\n");
     assert_int_equal(config.listen_count, 5);
@@ -454,7 +456,8 @@ static void test_proxy_pass_errors(void **state)
     };
 
     (void)state;
-    assert_int_equal(CONFIG_BACKEND_CONNS, 64);
+    if (CONFIG_BACKEND_CONNS != 64)
+        skip(); /* the number is in the messages */
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char line[256], expected[512];
 
@@ -755,12 +758,17 @@ static void test_limits(void **state)
     bad(line, expected);
     snprintf(line, sizeof(line), "LimitRequestLine %d\nLimitRequestFieldSize %d", CONFIG_REQUEST_HEAD - 1512, 1000);
     good_line(line);
-    bad("LimitRequestLine 0",
-        "c:3: LimitRequestLine: '0': expected a number from 1 to 32256; a larger one needs a larger "
-        "CONFIG_REQUEST_HEAD\n");
-    bad("LimitRequestFields 189",
-        "c:3: LimitRequestFields: '189': expected a number from 0 to 188; a larger one needs a "
-        "larger CONFIG_HEAD_FIELDS\n");
+    snprintf(expected, sizeof(expected),
+             "c:3: LimitRequestLine: '0': expected a number from 1 to %d; a larger one needs a larger "
+             "CONFIG_REQUEST_HEAD\n",
+             CONFIG_REQUEST_HEAD - 512);
+    bad("LimitRequestLine 0", expected);
+    snprintf(line, sizeof(line), "LimitRequestFields %d", CONFIG_HEAD_FIELDS - 11);
+    snprintf(expected, sizeof(expected),
+             "c:3: LimitRequestFields: '%d': expected a number from 0 to %d; a larger one needs a "
+             "larger CONFIG_HEAD_FIELDS\n",
+             CONFIG_HEAD_FIELDS - 11, CONFIG_HEAD_FIELDS - 12);
+    bad(line, expected);
     bad("LimitRequestBody 9223372036854775808",
         "c:3: LimitRequestBody: '9223372036854775808': expected a number from 0 to 9223372036854775807\n");
 }
@@ -832,8 +840,10 @@ static void test_logs(void **state)
     good_line("CustomLog \"/var/log/a b\" Culvert\nLogLevel Emerg");
     assert_string_equal(config.custom_log, "/var/log/a b");
     assert_int_equal(config.log_level, LOG_ERROR);
-    good_line("LogLevel trace8");
-    assert_int_equal(config.log_level, LOG_TRACE_);
+    if (IS_ENABLED(CONFIG_LOG_DEBUG)) {
+        good_line("LogLevel trace8");
+        assert_int_equal(config.log_level, LOG_TRACE_);
+    }
     bad("CustomLog x common",
         "c:3: CustomLog: 'common': expected no format: the access log has its own, by the name culvert\n");
     bad("CustomLog \"\"", "c:3: CustomLog: '': expected the name of a file, or - for standard output\n");

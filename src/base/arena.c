@@ -42,6 +42,14 @@ static void arena_count(struct arena *arena, uint32_t more, uint32_t less)
         arena->peak = arena->used;
 }
 
+/* The arena that a payload lies in: this one, or the one that it spills to. */
+static struct arena *arena_of(struct arena *arena, const void *ptr)
+{
+    if (UNLIKELY(arena->spill != NULL) && arena_has(arena->spill, ptr))
+        return arena->spill;
+    return arena;
+}
+
 /* The used block of a payload, after every check that costs no search. */
 static struct block *block_of(const struct arena *arena, void *ptr)
 {
@@ -87,11 +95,13 @@ void *arena_try(struct arena *arena, size_t size)
     return arena_cut(arena, size, block_need(size));
 }
 
-/* As arena_cut; a failure is counted. */
+/* As arena_cut; what it spills to is asked, too, and a failure is counted. */
 static void *arena_cut_or_count(struct arena *arena, size_t size, uint32_t need)
 {
     void *ptr = arena_cut(arena, size, need);
 
+    if (UNLIKELY(ptr == NULL && arena->spill != NULL))
+        ptr = arena_cut(arena->spill, size, need);
     if (UNLIKELY(ptr == NULL))
         arena->refused++;
     return ptr;
@@ -120,20 +130,21 @@ void *arena_calloc(struct arena *arena, size_t count, size_t size)
 void *arena_realloc(struct arena *arena, void *ptr, size_t size)
 {
     uint32_t need = block_need(size);
+    struct arena *home = arena_of(arena, ptr);
     struct block *block;
     uint32_t old;
     void *copy;
 
     if (ptr == NULL)
         return arena_alloc(arena, size);
-    block = block_of(arena, ptr);
+    block = block_of(home, ptr);
     old = block_size(block);
     if ((need == 0 || need > old) && arena_must_fail())
         need = 0;
-    if (need != 0 && (need <= old || block_grow(arena, block, need))) {
+    if (need != 0 && (need <= old || block_grow(home, block, need))) {
         poison_open(ptr, block_size(block) - BLOCK_HEAD);
-        block_trim(arena, block, need);
-        arena_count(arena, block_size(block), old);
+        block_trim(home, block, need);
+        arena_count(home, block_size(block), old);
         poison_close((uint8_t *)ptr + size, block_size(block) - BLOCK_HEAD - size);
         return ptr;
     }
@@ -142,7 +153,7 @@ void *arena_realloc(struct arena *arena, void *ptr, size_t size)
         return NULL;
     poison_open(ptr, old - BLOCK_HEAD);
     memcpy(copy, ptr, min_size(old - BLOCK_HEAD, size));
-    arena_free(arena, ptr);
+    arena_free(home, ptr);
     return copy;
 }
 
@@ -153,6 +164,7 @@ void arena_free(struct arena *arena, void *ptr)
 
     if (ptr == NULL)
         return;
+    arena = arena_of(arena, ptr);
     block = block_of(arena, ptr);
     size = block_size(block);
     poison_open(ptr, size - BLOCK_HEAD);
@@ -162,6 +174,11 @@ void arena_free(struct arena *arena, void *ptr)
     block_drop(arena, block);
     if (arena->blocks == 0)
         block_join(arena);
+}
+
+void arena_spill(struct arena *arena, struct arena *spill)
+{
+    arena->spill = spill;
 }
 
 size_t arena_usable(const struct arena *arena, void *ptr)

@@ -26,7 +26,8 @@ void *arena_alloc(struct arena *arena, size_t size) MUST_USE;
 void *arena_calloc(struct arena *arena, size_t count, size_t size) MUST_USE;
 /* As realloc(3), but size 0 shrinks to a unique pointer instead of freeing. On failure NULL, and ptr stays valid. */
 void *arena_realloc(struct arena *arena, void *ptr, size_t size) MUST_USE;
-/* ptr: from this arena, or NULL. A pointer from elsewhere, a double free or an overwritten block head panics. */
+/* ptr: from this arena (or what it spills to), or NULL. A pointer from elsewhere, a double free or an overwritten block
+ * head panics. */
 void arena_free(struct arena *arena, void *ptr);
 
 /* As arena_alloc, but out of reach of the test hook, and a failure is not counted: for callers that have another arena.
@@ -38,6 +39,10 @@ size_t arena_usable(const struct arena *arena, void *ptr);
 bool arena_has(const struct arena *arena, const void *ptr);
 /* Whether there is no live block. */
 bool arena_is_empty(const struct arena *arena);
+
+/* From now on what has no room in `arena` comes from `spill`, until that is NULL. What came from there must be freed
+   before. One step deep: the other arena's own spill is not asked. */
+void arena_spill(struct arena *arena, struct arena *spill);
 
 /* Bytes that are not in use (perhaps not in one piece). O(1). */
 size_t arena_room(const struct arena *arena);

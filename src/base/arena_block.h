@@ -40,9 +40,10 @@ struct links {
 
 struct arena {
     const char *name;
-    uint32_t size;  /* of the storage */
-    uint32_t first; /* offset of the first block */
-    uint32_t end;   /* offset behind the last block */
+    struct arena *spill; /* what has no room here comes from there; NULL: from nowhere */
+    uint32_t size;       /* of the storage */
+    uint32_t first;      /* offset of the first block */
+    uint32_t end;        /* offset behind the last block */
     uint32_t used;
     uint32_t peak;
     uint32_t blocks;

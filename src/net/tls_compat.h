@@ -194,14 +194,24 @@ static inline unsigned tls_alert(const mbedtls_ssl_context *ssl)
     return ssl->MBEDTLS_PRIVATE(in_msg) != NULL ? ssl->MBEDTLS_PRIVATE(in_msg)[1] : 0;
 }
 
+/* Whether the library has encrypted bytes that tls_on_send did not take. Its mbedtls_ssl_write would send those, and
+   say that it had sent what it was given. */
+static inline bool tls_has_output(const mbedtls_ssl_context *ssl)
+{
+    return ssl->MBEDTLS_PRIVATE(out_left) != 0;
+}
+
 #if defined(MBEDTLS_ECP_RESTARTABLE)
 #include <mbedtls/ecp.h>
+/* What an operation that rests keeps in its connection's arena. */
+#define TLS_RESTART_BYTES 8192
 /* An operation with elliptic curves is done in pieces of some milliseconds. */
 static inline void tls_limit_operations(void)
 {
     mbedtls_ecp_set_max_ops(1000);
 }
 #else
+#define TLS_RESTART_BYTES 0
 static inline void tls_limit_operations(void)
 {
 }

@@ -5,21 +5,30 @@
 
 #include <string.h>
 
-/* The arena comes first: it must be aligned, and the library's buffers in it are the most of a lease. */
-struct tls_lease {
-    alignas(ARENA_ALIGN) uint8_t arena[TLS_ARENA];
+static_assert(MBEDTLS_SSL_IN_CONTENT_LEN <= CONFIG_TLS_RECORD_IN,
+              "mbedTLS was built with larger records: set CONFIG_TLS_RECORD_IN to its MBEDTLS_SSL_IN_CONTENT_LEN");
+static_assert(MBEDTLS_SSL_OUT_CONTENT_LEN <= CONFIG_TLS_RECORD_OUT,
+              "mbedTLS was built with larger records: set CONFIG_TLS_RECORD_OUT to its MBEDTLS_SSL_OUT_CONTENT_LEN");
+
+/* The connection comes first, so that its address is the lease's. */
+struct tls_client_lease {
     struct tls tls;
-    uint8_t out[CONFIG_TLS_OUTPUT];
+    alignas(ARENA_ALIGN) uint8_t arena[TLS_ARENA(CONFIG_TLS_CLIENT_CERTS)];
 };
-POOL(tls_client, struct tls_lease, CONFIG_TLS_CLIENTS);
-POOL(tls_backend, struct tls_lease, CONFIG_TLS_BACKENDS);
+struct tls_backend_lease {
+    struct tls tls;
+    alignas(ARENA_ALIGN) uint8_t arena[TLS_ARENA(CONFIG_TLS_BACKEND_CERTS)];
+};
+POOL(tls_client, struct tls_client_lease, CONFIG_TLS_CLIENTS);
+POOL(tls_backend, struct tls_backend_lease, CONFIG_TLS_BACKENDS);
 
 static unsigned shaking; /* clients */
 
 size_t tls_memory(void)
 {
-    return (CONFIG_TLS_CLIENTS + CONFIG_TLS_BACKENDS) * sizeof(struct tls_lease) + 2 * sizeof(struct tls_conf) +
-           2 * (size_t)CONFIG_TLS_CONF_ARENA;
+    return CONFIG_TLS_CLIENTS * sizeof(struct tls_client_lease) +
+           CONFIG_TLS_BACKENDS * sizeof(struct tls_backend_lease) + CONFIG_TLS_KEPT * (size_t)CONFIG_TLS_OUTPUT +
+           CONFIG_TLS_SCRATCH + 2 * sizeof(struct tls_conf) + 2 * (size_t)CONFIG_TLS_CONF_ARENA;
 }
 
 const char *tls_library(void)
@@ -52,23 +61,15 @@ static void on_again(struct task *task)
         tls->conn->ready(&tls->conn->watch, PORT_READABLE);
 }
 
-static struct tls *lease_take(struct pool *pool)
+static void lease_init(struct tls *tls, uint8_t *storage, size_t size)
 {
-    struct tls_lease *lease = pool_take(pool);
-    struct tls *tls;
-
-    if (!lease)
-        return NULL;
-    tls = &lease->tls;
     memset(tls, 0, sizeof(*tls));
-    tls->arena = arena_init(lease->arena, sizeof(lease->arena), "tls");
-    tls->out = lease->out;
+    tls->arena = arena_init(storage, size, "tls");
     tls->sent_at = loop_now();
     tls->conf = tls_conf_join();
     list_init(&tls->turn);
     task_init(&tls->again, TASK_FRONT, on_again);
     mbedtls_ssl_init(&tls->ssl);
-    return tls;
 }
 
 /* SNI and what is to be resumed. A literal address is not for SNI (RFC 6066 3). */
@@ -114,21 +115,25 @@ static bool begin(struct tls *tls, struct conn *conn, const mbedtls_ssl_config *
 
 bool tls_accept(struct conn *conn, bool h2, tls_done_fn *done)
 {
-    struct tls *tls = lease_take(&tls_client_pool);
+    struct tls_client_lease *lease = pool_take(&tls_client_pool);
 
-    if (!tls)
+    if (!lease)
         return false;
-    tls->counted = true;
+    lease_init(&lease->tls, lease->arena, sizeof(lease->arena));
+    lease->tls.counted = true;
     shaking++;
-    return begin(tls, conn, &tls->conf->server[h2], done);
+    return begin(&lease->tls, conn, &lease->tls.conf->server[h2], done);
 }
 
 bool tls_connect(struct conn *conn, struct text host, unsigned slot, tls_done_fn *done)
 {
-    struct tls *tls = lease_take(&tls_backend_pool);
+    struct tls_backend_lease *lease = pool_take(&tls_backend_pool);
+    struct tls *tls;
 
-    if (!tls)
+    if (!lease)
         return false;
+    tls = &lease->tls;
+    lease_init(tls, lease->arena, sizeof(lease->arena));
     tls->client = true;
     tls->host = host;
     tls->slot = (uint16_t)slot;
@@ -153,17 +158,17 @@ static void check_arena(const struct tls *tls)
 
 void tls_close(struct tls *tls)
 {
-    struct tls_lease *lease = container_of(tls, struct tls_lease, tls);
     struct arena *previous = arena_enter(tls->arena);
 
     mbedtls_ssl_free(&tls->ssl); /* it wipes the keys */
     arena_leave(previous);
+    tls_drop_output(tls);
     check_arena(tls);
     loop_unmark(&tls->again);
     list_remove(&tls->turn);
     tls_shake_uncount(tls);
     tls_conf_leave(tls->conf);
-    pool_give(tls->client ? &tls_backend_pool : &tls_client_pool, lease);
+    pool_give(tls->client ? &tls_backend_pool : &tls_client_pool, tls);
     listener_resume();
 }
 

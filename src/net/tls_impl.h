@@ -12,9 +12,11 @@
 #include <stdalign.h>
 
 /* Head, IV or nonce, tag, and what the library reserves for older suites, of a record. */
-#define TLS_RECORD_ADDED 512
-#define TLS_ARENA                                                                                                      \
-    ((CONFIG_TLS_RECORD_IN + CONFIG_TLS_RECORD_OUT + 2 * TLS_RECORD_ADDED + CONFIG_TLS_ARENA_BASE + ARENA_ALIGN - 1) / \
+#define TLS_RECORD_ADDED 400
+/* Bytes of a connection's arena, when the peer's certificates may take so many. */
+#define TLS_ARENA(certs)                                                                                               \
+    ((CONFIG_TLS_RECORD_IN + CONFIG_TLS_RECORD_OUT + 2 * TLS_RECORD_ADDED + CONFIG_TLS_ARENA_BASE +                    \
+      TLS_RESTART_BYTES + (certs) + ARENA_ALIGN - 1) /                                                                 \
      ARENA_ALIGN * ARENA_ALIGN)
 #define TLS_SNI_MOST 255
 
@@ -87,24 +89,22 @@ struct tls {
     struct list turn; /* on the list of those that wait for a turn in their handshake */
     struct task again;
     enum tls_state state;
-    enum tls_end end; /* of a handshake that failed */
-    bool client;      /* we are: a connection to a backend */
-    bool counted;     /* among the clients that shake hands */
-    bool said;        /* close_notify was sent */
-    bool held;        /* the last byte that was encrypted is not yet told as taken: some of out waits */
-    bool flat;        /* the socket failed while something was written */
-    uint8_t head[5];  /* of the record that is being received */
-    uint8_t head_len; /* bytes of it that came */
-    uint16_t left;    /* bytes of the record behind its head that are still to come */
-    uint16_t slot;    /* of the backend */
-    uint32_t flags;   /* what the library found wrong with the peer's certificates */
-    uint32_t sent;    /* bytes since the last pause */
-    uint32_t sent_at; /* loop_now() of the last write */
-    uint32_t out_at;  /* encrypted bytes that the socket did not take: out[out_at, out_end) */
-    uint32_t out_end;
-    struct text host; /* backends: what the certificate must name; lives as long as the configuration */
+    enum tls_end end;      /* of a handshake that failed */
+    bool client;           /* we are: a connection to a backend */
+    bool counted;          /* among the clients that shake hands */
+    bool said;             /* close_notify was sent */
+    bool held;             /* the last byte that was encrypted is not yet told as taken: some of it waits */
+    bool flat;             /* the socket failed while something was written */
+    uint8_t head[5];       /* of the record that is being received */
+    uint8_t head_len;      /* bytes of it that came */
+    uint16_t left;         /* bytes of the record behind its head that are still to come */
+    uint16_t slot;         /* of the backend */
+    uint32_t flags;        /* what the library found wrong with the peer's certificates */
+    uint32_t sent;         /* bytes since the last pause */
+    uint32_t sent_at;      /* loop_now() of the last write */
+    struct tls_kept *kept; /* encrypted bytes that the socket did not take; NULL: none, or the library has them */
+    struct text host;      /* backends: what the certificate must name; lives as long as the configuration */
     char reason[96];
-    uint8_t *out; /* CONFIG_TLS_OUTPUT bytes in the lease */
 };
 
 /* ---- tls_conn.c ---- */
@@ -112,13 +112,21 @@ struct tls {
 /* The handshake is over or given up: other clients may begin. Harmless when it was told before. */
 void tls_shake_uncount(struct tls *tls);
 
-/* ---- tls_io.c ---- */
+/* ---- tls_read.c ---- */
 
-/* The library's reading and writing; `user` is the struct tls. */
-int tls_on_send(void *user, const unsigned char *buf, size_t len);
+/* The library's reading; `user` is the struct tls. */
 int tls_on_receive(void *user, unsigned char *buf, size_t len);
-/* Writes encrypted bytes that wait: PORT_OK when none is left. */
+
+/* ---- tls_write.c ---- */
+
+/* The library's writing; `user` is the struct tls. */
+int tls_on_send(void *user, const unsigned char *buf, size_t len);
+/* Writes encrypted bytes that wait outside the library: PORT_OK when none is left. */
 enum port_result tls_flush(struct tls *tls);
+/* Whether the library gave bytes to write in this call. */
+bool tls_has_collected(void);
+/* Forgets what is kept: the connection ends. */
+void tls_drop_output(struct tls *tls);
 
 /* ---- tls_shake.c ---- */
 

@@ -11,6 +11,10 @@
 
 static struct list waiting; /* of struct tls, first come first served */
 static struct task turn;
+/* One step of a handshake takes more than what is kept between two, and all connections make theirs in turn: so the
+   rest comes from here. It is empty when a step is over. */
+static alignas(ARENA_ALIGN) uint8_t scratch_storage[CONFIG_TLS_SCRATCH / ARENA_ALIGN * ARENA_ALIGN];
+static struct arena *scratch;
 
 /* ---- why ---- */
 
@@ -58,6 +62,8 @@ static void explain_certificate(struct tls *tls, bool self_signed)
     (void)textbuf_z(&b);
 }
 
+#define NO_MEMORY "out of memory: raise CONFIG_TLS_ARENA_BASE, CONFIG_TLS_CLIENT_CERTS or CONFIG_TLS_BACKEND_CERTS"
+
 /* Codes of the library that have a plain meaning. */
 static const struct {
     int code;
@@ -70,8 +76,10 @@ static const struct {
     {MBEDTLS_ERR_SSL_BAD_HS_PROTOCOL_VERSION, "no version in common"},
     {MBEDTLS_ERR_SSL_NO_CIPHER_CHOSEN, "no cipher suite in common"},
     {MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE, "no certificate"},
-    {MBEDTLS_ERR_SSL_ALLOC_FAILED, "out of memory: raise CONFIG_TLS_ARENA_BASE"},
-    {MBEDTLS_ERR_X509_ALLOC_FAILED, "out of memory: raise CONFIG_TLS_ARENA_BASE"},
+    {MBEDTLS_ERR_SSL_ALLOC_FAILED, NO_MEMORY},
+    {MBEDTLS_ERR_X509_ALLOC_FAILED, NO_MEMORY},
+    {MBEDTLS_ERR_PK_ALLOC_FAILED, NO_MEMORY},
+    {MBEDTLS_ERR_MPI_ALLOC_FAILED, NO_MEMORY},
 };
 
 static const char *text_of_alert(unsigned alert)
@@ -233,6 +241,15 @@ static void finish(struct tls *tls, enum tls_end end)
     tls->done(tls->conn, end);
 }
 
+/* What must stay had no room in the connection's arena: it goes at once, for the next one needs the scratch. */
+static int give_up(struct tls *tls)
+{
+    (void)mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                         MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR);
+    mbedtls_ssl_free(&tls->ssl);
+    return MBEDTLS_ERR_SSL_ALLOC_FAILED;
+}
+
 /* Makes steps until something is waited for, the turn is over, or the handshake. 0: go on in another turn. */
 static int step(struct tls *tls, uint32_t begun)
 {
@@ -240,6 +257,8 @@ static int step(struct tls *tls, uint32_t begun)
 
     while (code == 0 && !tls_is_over(&tls->ssl)) {
         code = mbedtls_ssl_handshake_step(&tls->ssl);
+        if (!arena_is_empty(scratch))
+            return give_up(tls);
         if (port_now_ms() - begun >= TURN_MS)
             break;
     }
@@ -252,8 +271,10 @@ static void conclude(struct tls *tls)
     struct arena *previous = arena_enter(tls->arena);
     enum tls_end end = judge_peer(tls);
 
+    arena_spill(tls->arena, scratch);
     if (end == TLS_DONE && tls->client)
         tls_session_save(tls);
+    arena_spill(tls->arena, NULL);
     if (end == TLS_UNTRUSTED)
         (void)mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
     arena_leave(previous);
@@ -264,9 +285,12 @@ static void conclude(struct tls *tls)
 static void take_turn(struct tls *tls, uint32_t begun)
 {
     struct arena *previous = arena_enter(tls->arena);
-    int code = step(tls, begun);
     enum port_result sent;
+    int code;
 
+    arena_spill(tls->arena, scratch);
+    code = step(tls, begun);
+    arena_spill(tls->arena, NULL);
     arena_leave(previous);
     alert_missing_certificate(tls, code);
     sent = tls_flush(tls);
@@ -297,6 +321,7 @@ static void on_turn(struct task *task)
 
 void tls_shake_init(void)
 {
+    scratch = arena_init(scratch_storage, sizeof(scratch_storage), "tls-scratch");
     list_init(&waiting);
     task_init(&turn, TASK_BACK, on_turn);
 }

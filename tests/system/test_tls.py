@@ -255,6 +255,33 @@ def test_flood_of_handshakes(secure, peer):
         one.close()
 
 
+def test_slow_readers(secure, peer):
+    """More clients that do not read than there are buffers for what their sockets do not take: nobody waits for another,
+    and everything comes whole."""
+    proxy = secure(peer, "RequestReadTimeout handshake=0")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    size, slow = 300_000, []
+    for _ in range(36):
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)  # else the kernel takes megabytes of the proxy
+        raw.connect(("127.0.0.1", proxy.tls_port))
+        slow.append(context.wrap_socket(raw))
+        slow[-1].sendall(b"GET /size/%d HTTP/1.1\r\nHost: a\r\n\r\n" % size)
+    wait_until(lambda: len(peer.requests) >= len(slow), "all requests")
+    status, got, errors = curl(proxy, f"/size/{size}", text=False)
+    assert (status, got) == (0, behave.pattern(size)), errors
+    for client in slow:
+        with client:
+            client.settimeout(20)
+            got = b""
+            while len(got.partition(b"\r\n\r\n")[2]) < size:
+                got += client.recv(65536)
+            assert got.endswith(behave.pattern(size))
+    assert {line.end for line in proxy.log_lines(len(slow) + 1)} == {"--"}
+
+
 # reload ------------------------------------------------------------------------------------------------------
 
 

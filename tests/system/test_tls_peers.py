@@ -11,7 +11,7 @@ import pytest
 
 from culvert import Culvert
 from nodepeer import Node
-from procs import Nghttpd, Process, connected_to, free_port, listening, program, run, wait_until
+from procs import Nghttpd, Process, connected_to, free_port, program, run, wait_until
 from test_node import QUIET
 
 pytestmark = pytest.mark.xdist_group("tls-peers")
@@ -241,12 +241,6 @@ KINDS = ("good", "rsa", *REASONS)
 SERVERS = ("nghttpd", "node", "apache", "nghttpx")
 
 
-def start(argv, port, output):
-    """A program that was told to listen on a port; None when another one took the port."""
-    process = Process(argv, output)
-    return process if process.wait_listening(port) else None
-
-
 class Backends:
     """The port of each kind of each server."""
 
@@ -255,39 +249,51 @@ class Backends:
         self.running = []
         self.ports = {(server, kind): 0 for server in SERVERS for kind in KINDS}
 
-    def launch(self, server, port, kind):
-        """Begins to start it; listening is waited for when all are begun."""
+    def choose_port(self, key):
+        """One that none of them has: most do not listen yet."""
+        self.ports[key] = 0
+        while self.ports[key] in (0, *(port for other, port in self.ports.items() if other != key)):
+            self.ports[key] = free_port()
+        return self.ports[key]
+
+    def start(self):
+        """All begin at once; who found a port taken begins again."""
+        self.origin = Nghttpd(self.site, self.folder / "origin-nghttpx")
+        for kind in KINDS:
+            self.ports["node", kind] = self.node.call("listen", cert=self.certs.path(f"{kind}.pem"),
+                                                      key=self.certs.path(f"{kind}.key"))
+        starts = [([(server, kind)], self.launch) for server in ("nghttpd", "nghttpx") for kind in KINDS]
+        starts.append(([("apache", kind) for kind in KINDS], self.launch_apache))
+        self.running = [launch(keys) for keys, launch in starts]
+        for n, (keys, launch) in enumerate(starts):
+            for _ in range(5):
+                if all(self.running[n].wait_listening(self.ports[key]) for key in keys):
+                    break
+                self.running[n] = launch(keys)
+
+    def launch(self, keys):
+        (server, kind), = keys
+        port = self.choose_port(keys[0])
         pem, key = self.certs.path(f"{kind}.pem"), self.certs.path(f"{kind}.key")
         if server == "nghttpd":
             argv = [program("nghttpd"), "-a", "127.0.0.1", "-n1", "-d", str(self.site), str(port), key, pem]
         else:
             argv = [program("nghttpx"), "-n1", "--single-process", "--conf=/dev/null", f"--frontend=127.0.0.1,{port}",
                     f"--backend=127.0.0.1,{self.origin.port};;proto=h2", f"--errorlog-file={self.folder}/nghttpx.log", key, pem]
-        self.running.append(Process(argv, self.folder / f"{server}-{kind}.log"))
+        return Process(argv, self.folder / f"{server}-{kind}.log")
 
-    def start(self):
-        self.origin = Nghttpd(self.site, self.folder / "origin-nghttpx")
-        for server, kind in self.ports:
-            self.ports[server, kind] = port = free_port()
-            if server == "node":
-                self.node.call("listen", port=port, cert=self.certs.path(f"{kind}.pem"), key=self.certs.path(f"{kind}.key"))
-            elif server != "apache":
-                self.launch(server, port, kind)
-        self.start_apache()
-        wait_until(lambda: all(listening(port) for port in self.ports.values()), "all backends to listen")
-
-    def start_apache(self):
+    def launch_apache(self, keys):
         modules = "/usr/lib/apache2/modules"
         load = "\n".join(f"LoadModule {n}_module {modules}/mod_{n}.so" for n in ("mpm_event", "authz_core", "http2", "ssl"))
         directory = self.folder / "apache"
-        directory.mkdir()
+        directory.mkdir(exist_ok=True)
         hosts = "\n".join(f"""
-Listen 127.0.0.1:{port}
-<VirtualHost 127.0.0.1:{port}>
+Listen 127.0.0.1:{self.choose_port(key)}
+<VirtualHost 127.0.0.1:{self.ports[key]}>
     SSLEngine on
-    SSLCertificateFile "{self.certs.path(kind)}.pem"
-    SSLCertificateKeyFile "{self.certs.path(kind)}.key"
-</VirtualHost>""" for (server, kind), port in self.ports.items() if server == "apache")
+    SSLCertificateFile "{self.certs.path(key[1])}.pem"
+    SSLCertificateKeyFile "{self.certs.path(key[1])}.key"
+</VirtualHost>""" for key in keys)
         (directory / "httpd.conf").write_text(f"""
 ServerRoot "{directory}"
 ServerName localhost
@@ -308,7 +314,7 @@ MinSpareThreads 1
 MaxSpareThreads 16
 {hosts}
 """)
-        self.running.append(Process([program("apache2"), "-DFOREGROUND", "-f", str(directory / "httpd.conf")], directory / "out"))
+        return Process([program("apache2"), "-DFOREGROUND", "-f", str(directory / "httpd.conf")], directory / "out")
 
     def stop(self):
         for process in self.running:

@@ -398,6 +398,37 @@ static void test_fail_nth(void **state)
     assert_int_equal(stats_of(arena).refused, 2);
 }
 
+/* What has no room in one arena comes from the other, and goes back there. */
+static void test_spill(void **state)
+{
+    struct arena *small = arena_init(storage, 2048, "small");
+    struct arena *spill = arena_init(storage + SIZE / 2, SIZE / 2, "spill");
+    struct arena *outer = arena_enter(small);
+    uint8_t *here = __wrap_malloc(100);
+    uint8_t *there;
+
+    (void)state;
+    assert_null(__wrap_malloc(4000));
+    arena_spill(small, spill);
+    there = __wrap_malloc(4000);
+    assert_true(there >= storage + SIZE / 2);
+    assert_true(here < storage + 2048);
+    memset(there, 7, 4000);
+    there = __wrap_realloc(there, 20000);
+    assert_true(there >= storage + SIZE / 2 && there[3999] == 7);
+    here = __wrap_realloc(here, 5000); /* it moves */
+    assert_true(here >= storage + SIZE / 2);
+    assert_int_equal(stats_of(small).blocks, 0);
+    assert_null(__wrap_malloc(SIZE)); /* neither has room */
+    assert_false(arena_is_empty(spill));
+    __wrap_free(here);
+    __wrap_free(there);
+    assert_true(arena_is_empty(spill));
+    arena_spill(small, NULL);
+    assert_null(__wrap_malloc(4000));
+    arena_leave(outer);
+}
+
 /* Two arenas in turn; entering nests. */
 static void test_heap(void **state)
 {
@@ -580,19 +611,13 @@ static void test_bugs_panic(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_smallest),
-        cmocka_unit_test(test_overhead),
-        cmocka_unit_test(test_zero_size),
-        cmocka_unit_test(test_zeroed),
-        cmocka_unit_test(test_resize),
-        cmocka_unit_test(test_small_blocks),
-        cmocka_unit_test(test_small_bound),
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_session),
-        cmocka_unit_test(test_fail_nth),
-        cmocka_unit_test(test_heap),
-        cmocka_unit_test(test_strays),
-        cmocka_unit_test_setup(test_bugs_panic, setup_victim),
+        cmocka_unit_test(test_smallest),    cmocka_unit_test(test_overhead),
+        cmocka_unit_test(test_zero_size),   cmocka_unit_test(test_zeroed),
+        cmocka_unit_test(test_resize),      cmocka_unit_test(test_small_blocks),
+        cmocka_unit_test(test_small_bound), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_session),     cmocka_unit_test(test_fail_nth),
+        cmocka_unit_test(test_spill),       cmocka_unit_test(test_heap),
+        cmocka_unit_test(test_strays),      cmocka_unit_test_setup(test_bugs_panic, setup_victim),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

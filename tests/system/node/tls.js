@@ -46,10 +46,10 @@ function overHttp2({ port, path, ca, crl, ...more }) {
 }
 
 driver.run({
-  /** Starts a server on `port`. */
-  listen: ({ port, ...more }) => new Promise((resolve, reject) => {
-    const server = http2.createSecureServer({ allowHTTP1: false, ...pair(more) }, (request, response) => response.end(BODY));
-    server.on('error', reject).listen(port, '127.0.0.1', () => resolve(port));
+  /** Starts a server, and tells its port. */
+  listen: (pem) => new Promise((resolve, reject) => {
+    const server = http2.createSecureServer({ allowHTTP1: false, ...pair(pem) }, (request, response) => response.end(BODY));
+    server.on('error', reject).listen(0, '127.0.0.1', () => resolve(server.address().port));
   }),
   get: ({ version, ...more }) => (version === 'h2' ? overHttp2(more) : overHttp1(more)),
 });

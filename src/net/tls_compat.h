@@ -194,6 +194,15 @@ static inline unsigned tls_alert(const mbedtls_ssl_context *ssl)
     return ssl->MBEDTLS_PRIVATE(in_msg) != NULL ? ssl->MBEDTLS_PRIVATE(in_msg)[1] : 0;
 }
 
+/* The same when it came in clear though keys were agreed on: so OpenSSL refuses a certificate of TLS 1.3, and the
+   library could not decrypt it. 0: it was something else. */
+static inline unsigned tls_clear_alert(const mbedtls_ssl_context *ssl)
+{
+    const unsigned char *record = ssl->MBEDTLS_PRIVATE(in_hdr);
+
+    return record != NULL && record[0] == MBEDTLS_SSL_MSG_ALERT && record[3] == 0 && record[4] == 2 ? record[6] : 0;
+}
+
 /* Whether the library has encrypted bytes that tls_on_send did not take. Its mbedtls_ssl_write would send those, and
    say that it had sent what it was given. */
 static inline bool tls_has_output(const mbedtls_ssl_context *ssl)

@@ -100,8 +100,17 @@ static const char *text_of_alert(unsigned alert)
     }
 }
 
+/* The peer's alert, when it is what the handshake ended with; else 0. */
+static unsigned alert_of(const struct tls *tls, int code)
+{
+    if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
+        return tls_alert(&tls->ssl);
+    return code == MBEDTLS_ERR_SSL_INVALID_MAC ? tls_clear_alert(&tls->ssl) : 0;
+}
+
 static void explain_code(struct tls *tls, int code)
 {
+    unsigned alert = alert_of(tls, code);
     struct textbuf b;
 
     textbuf_init(&b, tls->reason, sizeof(tls->reason));
@@ -109,8 +118,8 @@ static void explain_code(struct tls *tls, int code)
         if (code == codes[i].code && b.len == 0)
             textbuf_putz(&b, codes[i].text);
     }
-    if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
-        textbuf_printf(&b, "its alert %u %s", tls_alert(&tls->ssl), text_of_alert(tls_alert(&tls->ssl)));
+    if (alert != 0)
+        textbuf_printf(&b, "its alert %u %s", alert, text_of_alert(alert));
     else if (b.len == 0)
         textbuf_printf(&b, "the library's error -0x%04x", (unsigned)-code);
     (void)textbuf_z(&b);
@@ -207,16 +216,16 @@ void tls_on_ready(struct tls *tls)
 /* What the end of a handshake that failed is called. */
 static enum tls_end end_of(struct tls *tls, int code)
 {
+    unsigned alert = alert_of(tls, code);
+
     if (code == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED && tls->reason[0] != '\0')
         return TLS_UNTRUSTED;
     explain_code(tls, code);
     if (code == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
         return TLS_UNTRUSTED;
-    if (code != MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
-        return TLS_FAILED;
-    if (tls_alert(&tls->ssl) == ALERT_NO_PROTOCOL)
+    if (alert == ALERT_NO_PROTOCOL)
         return TLS_NO_ALPN_H2;
-    return tls_alert(&tls->ssl) >= 42 && tls_alert(&tls->ssl) <= 49 ? TLS_UNTRUSTED : TLS_FAILED;
+    return alert >= 42 && alert <= 49 ? TLS_UNTRUSTED : TLS_FAILED;
 }
 
 /* For TLS 1.2 the library refuses a client without a certificate and does not say so (RFC 5246 7.4.6). */

@@ -12,6 +12,7 @@ ETC    ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)/culvert
 PYTHON ?= /usr/bin/python3
 LINK   ?= static
 CFLAGS ?=
+HOSTCC ?= gcc
 
 ifeq ($(origin CC),default)
 CC := $(CROSS_COMPILE)gcc
@@ -77,6 +78,7 @@ endif
 
 port-$(CONFIG_PORT_POSIX) += $(wildcard port/posix/*.c)
 
+src-$(CONFIG_BUILTIN)     += src/base/builtin.c
 src-$(CONFIG_EPOLL)       += port/posix/watch_epoll.c
 src-$(if $(CONFIG_EPOLL),,y) += port/posix/watch.c
 src-$(CONFIG_UNIX_SOCKETS) += port/posix/unix.c
@@ -141,12 +143,31 @@ endif
 .PHONY: all
 all: $(O)/culvert
 
-$(O)/culvert: $(call obj,$(main_src) $(lib_src)) $(O)/.lib-sources
+# A configuration that is built in: checked by the program's own parser, which HOSTCC compiles for this machine. Of the
+# other modules only what the parser needs is linked; the floors that want libraries are left out.
+ifdef CONFIG_BUILTIN
+builtin_conf := $(patsubst "%",%,$(CONFIG_BUILTIN_CONF))
+made_obj     := $(O)/obj/made/builtin_files.o
+checker_src  := .build/check_conf.c $(filter-out src/side/% src/net/tls% src/http/h2_% src/ops/server%,$(lib_src))
+
+$(O)/check-conf: $(checker_src) $(wildcard src/*/*.h include/*.h) $(AUTOCONF) | $(O)/.config-checked
+	@$(say) HOSTCC $@
+	$(Q)$(HOSTCC) -std=c11 -O0 -ffunction-sections -fdata-sections $(DEFINES) $(HOSTCFLAGS) -o $@ $(filter %.c,$^) \
+	    -Wl,--gc-sections
+$(O)/builtin_files.c: $(builtin_conf) $(O)/check-conf .build/builtin.py
+	@$(say) BUILTIN $<
+	$(Q)$(PYTHON) -B .build/builtin.py $(O)/check-conf $< $@
+$(made_obj): $(O)/builtin_files.c $(O)/.flags
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
+-include $(O)/builtin_files.d
+endif
+
+$(O)/culvert: $(call obj,$(main_src) $(lib_src)) $(made_obj) $(O)/.lib-sources
 	@$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(ALL_LIBS)
 
 # All of src/ but main.c, for test programs.
-$(O)/libculvert.a: $(call obj,$(lib_src)) $(O)/.lib-sources
+$(O)/libculvert.a: $(call obj,$(lib_src)) $(made_obj) $(O)/.lib-sources
 	@$(say) AR $@
 	$(Q)rm -f $@ && $(CROSS_COMPILE)ar rcsD $@ $(filter %.o,$^)
 
@@ -206,7 +227,7 @@ uninstall:
 
 clean:
 	rm -rf $(O)/obj $(O)/asan $(O)/clang $(O)/check $(O)/fuzz $(O)/seeds $(O)/test $(O)/tidy $(O)/include $(O)/culvert $(O)/libculvert.a \
-	    $(O)/.flags $(O)/.lib-sources $(O)/.config-source $(O)/.config-checked
+	    $(O)/check-conf $(O)/builtin_files.* $(O)/.flags $(O)/.lib-sources $(O)/.config-source $(O)/.config-checked
 
 distclean: clean
 	rm -f $(O)/.config $(O)/.config.old $(O)/defconfig

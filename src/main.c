@@ -1,5 +1,6 @@
 /* The command line, the order of start-up, and the only place that exits. */
 #include "base/arena.h"
+#include "base/builtin.h"
 #include "base/log.h"
 #include "ops/server.h"
 #include "ops/version.h"
@@ -11,7 +12,7 @@ enum action { ACTION_RUN, ACTION_TEST, ACTION_VERSION, ACTION_HELP, ACTION_BAD }
 
 struct options {
     enum action action;
-    const char *file;
+    const char *file; /* NULL: none is named */
     bool verbose;
 };
 
@@ -22,7 +23,9 @@ struct options {
 static void print_help(bool err)
 {
     port_print(err, "Usage: culvert [-c FILE] [-t [-v]] [-V] [-h]\n"
-                    "  -c FILE  read the configuration from FILE (default " CULVERT_CONF ")\n"
+                    "  -c FILE  read the configuration from FILE (default ");
+    port_print(err, IS_ENABLED(CONFIG_BUILTIN) ? "the one that is built in" : CULVERT_CONF);
+    port_print(err, ")\n"
                     "  -t       check the configuration and exit\n"
                     "  -v       with -t: print what holds, with all defaults\n"
                     "  -V       print version, options and memory\n"
@@ -32,7 +35,7 @@ static void print_help(bool err)
 
 static struct options parse_arguments(int argc, char **argv)
 {
-    struct options o = {.action = ACTION_RUN, .file = CULVERT_CONF};
+    struct options o = {.action = ACTION_RUN};
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
@@ -91,12 +94,20 @@ static int run(const char *file)
     return server_stop() ? 0 : 1;
 }
 
+/* Without -c: the built-in configuration, or the usual file. */
+static const char *usual_file(void)
+{
+    return IS_ENABLED(CONFIG_BUILTIN) ? builtin_use() : CULVERT_CONF;
+}
+
 int main(int argc, char **argv)
 {
     struct options o = parse_arguments(argc, argv);
 
     if (!port_init())
         return 1;
+    if (!o.file)
+        o.file = usual_file();
     switch (o.action) {
     case ACTION_RUN: return run(o.file);
     case ACTION_TEST: return test_configuration(o.file, o.verbose);

@@ -2,6 +2,7 @@
  *
  * The library keeps intermediate results of a key's arithmetic with the key. They must not be made while a connection's
  * arena is current, which ends before the key: so each key is used once here. */
+#include "base/builtin.h"
 #include "net/tls_impl.h"
 
 #include <string.h>
@@ -43,7 +44,7 @@ static unsigned char *read_file(const struct tls_loader *loader, const char *fil
     arena_stats(arena, &stats);
     bytes = stats.largest_free > ARENA_ALIGN ? arena_alloc(arena, stats.largest_free - ARENA_ALIGN) : NULL;
     if (bytes)
-        result = port_read_file(file, bytes, stats.largest_free - ARENA_ALIGN - 1, len);
+        result = builtin_read_file(file, bytes, stats.largest_free - ARENA_ALIGN - 1, len);
     if (result == PORT_OK) {
         bytes[*len] = '\0';
         return arena_realloc(arena, bytes, *len + 1);

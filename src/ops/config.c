@@ -1,4 +1,5 @@
 /* Reads a configuration line by line, with the files that it includes. */
+#include "base/builtin.h"
 #include "ops/config_balancer.h"
 #include "ops/config_explain.h"
 
@@ -93,7 +94,7 @@ static bool open_file(const char *name, struct text word)
     char *at = make_room();
     size_t room = sizeof(conf.bytes) - (size_t)(at - conf.bytes), len;
 
-    switch (port_read_file(name, at, room, &len)) {
+    switch (builtin_read_file(name, at, room, &len)) {
     case PORT_OK: push_file(name, at, len); return true;
     case PORT_END:
         conf_error(&conf.reader, word,
@@ -288,7 +289,7 @@ void conf_find_line(struct conf_reader *reader)
     size_t len;
 
     if (!conf.from_file || conf.depth > 0 || !conf_explain_lacks(&reader->place) ||
-        port_read_file(reader->place.file, conf.bytes, sizeof(conf.bytes), &len) != PORT_OK)
+        builtin_read_file(reader->place.file, conf.bytes, sizeof(conf.bytes), &len) != PORT_OK)
         return;
     push_file(reader->place.file, conf.bytes, len);
     while (conf_line_next(&conf.files[0], words, &count, &line) != CONF_LINE_END && line < reader->place.line)

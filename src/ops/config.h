@@ -56,8 +56,7 @@ static inline void config_explain(bool on)
    but not with CONFIG_CARES. */
 bool config_read(struct config *config, const char *path, config_report *report, void *user);
 
-/* The same from memory (a built-in configuration, tests); `name` stands for the file in messages. Includes are read
- * with port_read_file. */
+/* The same from memory (tests); `name` stands for the file in messages. Includes are read as files are. */
 bool config_parse(struct config *config, const char *name, struct text content, config_report *report, void *user);
 
 /* Prints what a configuration that was read says, with all defaults and with its Includes in their places, in the

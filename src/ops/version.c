@@ -1,6 +1,7 @@
 /* Prints version, compiled-in options and the static memory of the large pools. */
 #include "ops/version.h"
 
+#include "base/builtin.h"
 #include "base/text.h"
 #include "http/h2_session.h"
 #include "net/tls.h"
@@ -61,7 +62,9 @@ void version_print(const char *version)
     put_option(&b, "LOG_DEBUG", IS_ENABLED(CONFIG_LOG_DEBUG));
     put_option(&b, "HEAP_GUARD", IS_ENABLED(CONFIG_HEAP_GUARD));
     put_option(&b, "POISON", IS_ENABLED(CONFIG_POISON));
-    textbuf_putz(&b, "\nstatic memory, bytes:\n");
+    textbuf_putc(&b, '\n');
+    builtin_put(&b);
+    textbuf_putz(&b, "static memory, bytes:\n");
     for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
         const struct share *s = &shares[i];
 

@@ -8,7 +8,7 @@ if [ $# -eq 0 ]; then
     echo "$suite: there is no test to run" >&2
     exit 1
 fi
-export ASAN_OPTIONS="${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=0:detect_stack_use_after_return=1}"
+export ASAN_OPTIONS="${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=0:detect_stack_use_after_return=1:quarantine_size_mb=16}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 said=$(mktemp -d)
 trap 'rm -rf "$said"' EXIT

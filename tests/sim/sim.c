@@ -84,6 +84,13 @@ void sim_free(void *ptr)
         __real_free(block_unlink(ptr));
 }
 
+void *sim_grow(void *ptr, size_t count, size_t size)
+{
+    if ((count & (count - 1)) != 0)
+        return ptr;
+    return sim_realloc(ptr, (count > 0 ? 2 * count : 1) * size);
+}
+
 void bytes_put(struct bytes *b, const void *ptr, size_t len)
 {
     if (len == 0)

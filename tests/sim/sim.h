@@ -48,6 +48,8 @@ uint64_t sim_now(void);
 
 void *sim_alloc(size_t size);
 void *sim_realloc(void *ptr, size_t size);
+/* An array of `count` elements that gets room for one more at least. */
+void *sim_grow(void *ptr, size_t count, size_t size);
 void sim_free(void *ptr);
 
 /* Bytes that grow. */

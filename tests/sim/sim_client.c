@@ -189,7 +189,7 @@ struct client *client_last(void)
 
 static void barrier_add(struct client *c, unsigned for_response, bool interim_suffices)
 {
-    c->barriers = sim_realloc(c->barriers, (c->barrier_count + 1) * sizeof(*c->barriers));
+    c->barriers = sim_grow(c->barriers, c->barrier_count, sizeof(*c->barriers));
     c->barriers[c->barrier_count++] = (struct barrier){c->out.len, for_response, interim_suffices};
 }
 

@@ -51,7 +51,7 @@ uint32_t h2_client_ask(struct h2_client *client, const struct h2_ask *ask)
     struct h2_answer *a = sim_alloc(sizeof(*a));
     uint32_t id = client_id();
 
-    client->answers = sim_realloc(client->answers, (client->asked + 1) * sizeof(struct h2_answer *));
+    client->answers = sim_grow(client->answers, client->asked, sizeof(struct h2_answer *));
     client->answers[client->asked++] = a;
     a->client = client;
     a->ask = *ask;

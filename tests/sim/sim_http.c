@@ -26,7 +26,7 @@ struct response *reader_ask(struct reader *r, uint32_t id, bool head_method)
 {
     struct response *response;
 
-    r->responses = sim_realloc(r->responses, (r->asked + 1) * sizeof(*r->responses));
+    r->responses = sim_grow(r->responses, r->asked, sizeof(*r->responses));
     response = &r->responses[r->asked++];
     *response = (struct response){.id = id, .head_method = head_method};
     return response;

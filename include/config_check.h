@@ -62,6 +62,10 @@
 #error "CONFIG_OUTPUT_SIZE cannot hold one response head and 2560 bytes. Raise OUTPUT_SIZE or lower RESPONSE_HEAD."
 #endif
 
+#if CONFIG_LOG_RING < CONFIG_LOG_LINE + 512
+#error "CONFIG_LOG_RING cannot hold one LOG_LINE and 512 bytes. Raise LOG_RING or lower LOG_LINE."
+#endif
+
 #if CONFIG_LOG_LINE > CONFIG_LOG_RING / 4
 #error "CONFIG_LOG_LINE is above a quarter of CONFIG_LOG_RING. Raise LOG_RING or lower LOG_LINE."
 #endif

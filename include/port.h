@@ -22,6 +22,11 @@ enum port_ask {
 };
 unsigned port_asked(void);
 
+/* The name of this box (NUL-terminated; "" when it has none), valid until the next call. */
+const char *port_host_name(void);
+/* The number of this process. */
+uint32_t port_process(void);
+
 /* ---- time and chance ---- */
 
 /* Milliseconds of a clock that never goes back; it wraps at 2^32 (49.7 days): compare only by subtraction. */
@@ -29,6 +34,9 @@ uint32_t port_now_ms(void);
 
 /* Seconds since 1970 (wall clock; may jump). 0 when the box does not know the time. */
 int64_t port_wall_s(void);
+
+/* What local time is ahead of UTC at a moment of the wall clock, in seconds: UTC+1 is 3600. */
+int32_t port_zone_s(int64_t wall_s);
 
 /* Fills len bytes at buf with random bytes fit for keys. Returns false when the platform has none. */
 bool port_random(void *buf, size_t len) MUST_USE;
@@ -80,6 +88,7 @@ enum port_fault {
     PORT_FAULT_NO_ADDRESS,  /* the address is not ours */
     PORT_FAULT_LIMIT,       /* out of descriptors or buffers */
     PORT_FAULT_NOT_FOUND,   /* no such file or directory */
+    PORT_FAULT_UNFIT,       /* not the kind of file that is wanted */
     PORT_FAULT_OTHER,
 };
 enum port_fault port_error(void);
@@ -125,7 +134,8 @@ enum port_result port_writev(port_handle handle, const struct port_iov *iov, uns
 /* Ends our sending side; reading goes on. */
 void port_shutdown(port_handle handle);
 
-/* Closes and forgets the handle, with its watch. `abort`: the peer gets a reset (RST) instead of an orderly end. */
+/* Closes and forgets the handle, with its watch. `abort`: the peer gets a reset (RST) instead of an orderly end; a
+   serial line forgets what it has not sent yet, while without abort closing it may wait for that. */
 void port_close(port_handle handle, bool abort);
 
 /* The local port number of a socket, 0 when unknown, and of a unix socket. */
@@ -203,10 +213,27 @@ void port_lookup_cancel(port_lookup number);
    PORT_ERROR: see port_error(). Start-up and reload only. */
 enum port_result port_read_file(const char *path, void *buf, size_t cap, size_t *n);
 
-/* Opens a log sink: "-" is standard output, "" the diagnostics' default (standard error), else a file to append to. */
-enum port_result port_log_open(const char *name, port_handle *out);
+enum port_log_kind {
+    PORT_LOG_STDERR, /* standard error */
+    PORT_LOG_STDOUT,
+    PORT_LOG_FILE,     /* a file to append to, made when it is not there */
+    PORT_LOG_SERIAL,   /* a serial line */
+    PORT_LOG_MESSAGES, /* a syslog daemon: of this box (a unix socket) or another host (UDP) */
+};
 
-/* Writes to a log sink without blocking: PORT_OK with *n > 0, PORT_AGAIN, or PORT_ERROR. */
+struct port_log {
+    uint8_t kind;          /* enum port_log_kind */
+    const char *path;      /* of a file or serial line, NUL-terminated */
+    uint32_t speed;        /* of a serial line, in bits a second (8N1, raw; lines end in CR LF); 0: as it is set */
+    struct port_addr addr; /* of PORT_LOG_MESSAGES */
+};
+
+/* Opens a log sink. PORT_ERROR with PORT_FAULT_UNFIT: not a serial line, or it does not have this speed. */
+enum port_result port_log_open(const struct port_log *log, port_handle *out);
+
+/* Writes to a log sink without blocking: PORT_OK with *n > 0, PORT_AGAIN (until it is writable), or PORT_ERROR. With
+   PORT_LOG_MESSAGES buf is one message, taken as a whole; PORT_END: it is longer than the way to the daemon allows, and
+   PORT_FAULT_REFUSED of a remote one belongs to an earlier message, which was lost: this one was not sent. */
 enum port_result port_log_write(port_handle sink, const void *buf, size_t len, size_t *n);
 
 /* Prints to the operator's terminal at start-up (-h, -V, configuration errors). err: to standard error. Blocks. */

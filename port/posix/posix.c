@@ -99,6 +99,7 @@ bool port_init(void)
     wake_in = ends[0];
     wake_out = ends[1];
     limit_init();
+    tzset(); /* reads the zone's file: later it may be out of reach */
     posix_log_init();
     if (!posix_watch_init(wake_in) || !signals_init()) {
         port_print(true, "culvert: cannot set up signals\n");
@@ -126,6 +127,34 @@ int64_t port_wall_s(void)
 
     clock_gettime(CLOCK_REALTIME, &now);
     return now.tv_sec >= WALL_KNOWN ? (int64_t)now.tv_sec : 0;
+}
+
+int32_t port_zone_s(int64_t wall_s)
+{
+    static int64_t quarter = -1; /* of an hour, in which zones change */
+    static int32_t offset;
+    time_t at = (time_t)wall_s;
+    struct tm local;
+
+    if (wall_s / 900 != quarter && localtime_r(&at, &local) != NULL) {
+        quarter = wall_s / 900;
+        offset = (int32_t)local.tm_gmtoff;
+    }
+    return offset;
+}
+
+const char *port_host_name(void)
+{
+    static char name[256];
+
+    if (gethostname(name, sizeof(name) - 1) != 0)
+        name[0] = '\0';
+    return name;
+}
+
+uint32_t port_process(void)
+{
+    return (uint32_t)getpid();
 }
 
 bool port_random(void *buf, size_t len)
@@ -169,6 +198,7 @@ static enum port_fault fault_of(int error)
     case ENOMEM: return PORT_FAULT_LIMIT;
     case ENOENT:
     case ENOTDIR: return PORT_FAULT_NOT_FOUND;
+    case ENOTTY: return PORT_FAULT_UNFIT;
     default: return PORT_FAULT_OTHER;
     }
 }
@@ -206,6 +236,7 @@ const char *port_fault_text(enum port_fault fault)
     case PORT_FAULT_NO_ADDRESS: return "not an address of this host";
     case PORT_FAULT_LIMIT: return "out of descriptors or buffers";
     case PORT_FAULT_NOT_FOUND: return "not found";
+    case PORT_FAULT_UNFIT: return "not a serial line, or without this speed";
     case PORT_FAULT_OTHER: break;
     }
     return "failed";

@@ -82,6 +82,35 @@ unsigned posix_hosts_servers(struct port_addr *servers);
 /* Finds out what the standard streams are, so that writing a log to them cannot block. */
 void posix_log_init(void);
 
+/* socket.c: a UDP socket that sends to one address. */
+enum port_result posix_udp_open(const struct port_addr *addr, port_handle *out);
+
+/* log_serial.c and log_syslog.c, for port_log_open; *out is PORT_NO_HANDLE before. */
+#ifdef CONFIG_LOG_SERIAL
+enum port_result posix_serial_open(const char *path, uint32_t speed, port_handle *out);
+/* A handle is closed, perhaps a serial line's; abort: it forgets what it has not sent yet. */
+void posix_serial_forget(port_handle handle, bool abort);
+#else
+static inline enum port_result posix_serial_open(const char *path, uint32_t speed, port_handle *out)
+{
+    (void)path, (void)speed, (void)out;
+    return posix_fail(0);
+}
+static inline void posix_serial_forget(port_handle handle, bool abort)
+{
+    (void)handle, (void)abort;
+}
+#endif
+#ifdef CONFIG_LOG_SYSLOG
+enum port_result posix_syslog_open(const struct port_addr *addr, port_handle *out);
+#else
+static inline enum port_result posix_syslog_open(const struct port_addr *addr, port_handle *out)
+{
+    (void)addr, (void)out;
+    return posix_fail(0);
+}
+#endif
+
 /* Forgets what a log sink's descriptor was. Returns false for the standard streams, which stay open. */
 bool posix_log_forget(port_handle handle);
 

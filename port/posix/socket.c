@@ -50,24 +50,30 @@ static void address_read(const union address *in, struct port_addr *addr)
     }
 }
 
-/* A new TCP socket for an address's family, or -1 with errno or the fault set by posix_fail. */
-static int socket_open(const struct port_addr *addr)
+/* A new socket for an address's family, or -1 with the fault set by posix_fail. */
+static int socket_of(const struct port_addr *addr, int type)
 {
-    int one = 1;
     int fd;
 
     if (addr->family != PORT_IPV4 && !(IS_ENABLED(CONFIG_IPV6) && addr->family == PORT_IPV6)) {
         posix_fail(EAFNOSUPPORT);
         return -1;
     }
-    fd = socket(addr->family == PORT_IPV6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = socket(addr->family == PORT_IPV6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         posix_fail(errno);
         return -1;
     }
-    if (!posix_fits(fd))
-        return -1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return posix_fits(fd) ? fd : -1;
+}
+
+static int socket_open(const struct port_addr *addr)
+{
+    int one = 1;
+    int fd = socket_of(addr, SOCK_STREAM);
+
+    if (fd >= 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     return fd;
 }
 
@@ -203,6 +209,20 @@ enum port_result port_connect(const struct port_addr *addr, port_handle *out)
     return addr->family == PORT_UNIX ? posix_unix_connect(addr, out) : tcp_connect(addr, out);
 }
 
+enum port_result posix_udp_open(const struct port_addr *addr, port_handle *out)
+{
+    union address address;
+    socklen_t len = address_of(addr, &address);
+    int fd = socket_of(addr, SOCK_DGRAM);
+
+    if (fd < 0)
+        return PORT_ERROR;
+    if (connect(fd, &address.any, len) != 0)
+        return socket_give_up(fd);
+    *out = fd;
+    return PORT_OK;
+}
+
 enum port_result port_connect_result(port_handle handle)
 {
     union address address;
@@ -291,6 +311,7 @@ void port_close(port_handle handle, bool abort)
         return;
     posix_watch_forget(handle);
     posix_unix_forget(handle);
+    posix_serial_forget(handle, abort);
     if (!posix_log_forget(handle))
         return;
     if (abort)

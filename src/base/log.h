@@ -1,5 +1,5 @@
-/* The logs: one static ring of bytes for the access log and one for diagnostics, written to their sinks without ever
- * blocking forwarding.
+/* The logs: lines of the access log and of diagnostics. They wait in static rings (log_ring.h) until their sinks
+ * (log_sink.h) take them, and never block forwarding.
  *
  * Lines are bounded (CONFIG_LOG_LINE) and control bytes escaped. A line that does not fit into the ring is lost,
  * counted, and reported by a line of its own as soon as there is room. */
@@ -13,9 +13,9 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_NOTICE, LOG_INFO, LOG_DEBUG_, LOG_TRAC
 
 enum log_stream { LOG_ACCESS, LOG_DIAG, LOG_STREAMS };
 
-/* Chooses a stream's sink (PORT_NO_HANDLE, as at the start: its lines are dropped uncounted). Lines that wait go to the
- * new one. */
-void log_set_sink(enum log_stream stream, port_handle sink);
+struct log_ring;
+/* Chooses where a stream's lines wait (NULL, as at the start: they are dropped uncounted). For log_sink.c. */
+void log_route(enum log_stream stream, struct log_ring *ring);
 /* Diagnostics above this level (LOG_NOTICE at the start) are left out. */
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
@@ -32,15 +32,8 @@ void log_diag(enum log_level level, const char *subsystem, const char *format, .
    (log_escape). Returns false when it was lost. */
 bool log_line(enum log_stream stream, struct text line);
 
-/* Writes what the sinks take now. Returns true when bytes remain (call again later). One write a stream and call. A
-   sink that fails loses what waits for it (counted). */
-bool log_flush(void);
-
-/* Bytes that wait for the sinks. */
-size_t log_pending(void);
-
-/* Lines lost since the start, for want of room or because the sink failed. Each is also told in its stream by a line
-   "log: N lines lost" as soon as there is room. */
+/* Lines of the stream's ring lost since the start, for want of room or because the sink failed. Each is also told by a
+   line "log: N lines lost" as soon as there is room. */
 uint32_t log_lost(enum log_stream stream);
 
 #define log_error(subsystem, ...) log_diag(LOG_ERROR, subsystem, __VA_ARGS__)

@@ -1,8 +1,8 @@
 /* The loop: one pass after another over what is ready, what is due and what is marked. */
 #include "net/loop.h"
 
-#include "base/log.h"
 #include "base/timer.h"
+#include "net/log_drain.h"
 
 /* Events of one pass; the port keeps the others for the next. */
 #define LOOP_EVENTS                                                                                                    \
@@ -10,44 +10,17 @@
          ? CONFIG_CLIENTS + CONFIG_BACKEND_CONNS + CONFIG_LISTENERS                                                    \
          : 256)
 
-/* Log lines are written when this many bytes wait (a quarter of a small ring), or this long after the first, or when a
-   pass had nothing to do. */
-#define LOG_BATCH (CONFIG_LOG_RING / 4 < 16384 ? CONFIG_LOG_RING / 4 : 16384)
-#define LOG_DELAY_MS 100
-/* The most writes of logs in one pass: a pipe takes 4 KB a write. */
-#define LOG_WRITES 8
-
 static struct port_event events[LOOP_EVENTS];
 static struct list marked[TASK_RANKS] = {LIST_INIT(marked[TASK_FRONT]), LIST_INIT(marked[TASK_BACK])};
 static struct list reclaimed = LIST_INIT(reclaimed);
 static uint32_t pass_now;
-
-static struct timer_class log_class;
-static struct timer log_timer;
-static bool log_classed; /* log_class is registered */
-static bool log_due;     /* the first byte that waits has waited long enough */
-static bool log_blocked; /* the sinks took nothing at the last attempt: not before log_due */
-
-static void log_timer_fired(struct timer *timer)
-{
-    (void)timer;
-    log_due = true;
-}
 
 void loop_init(void)
 {
     for (unsigned rank = 0; rank < TASK_RANKS; rank++)
         list_init(&marked[rank]);
     list_init(&reclaimed);
-    if (log_classed) {
-        timer_cancel(&log_timer);
-        timer_class_remove(&log_class);
-    }
-    log_classed = true;
-    timer_class_init(&log_class, "log", LOG_DELAY_MS);
-    timer_init(&log_timer, log_timer_fired);
-    log_due = false;
-    log_blocked = false;
+    log_drain_init();
     pass_now = port_now_ms();
 }
 
@@ -133,40 +106,6 @@ static void loop_free(void)
         task->run(task);
 }
 
-/* Writes while the sinks take something, within bounds. */
-static void log_write(void)
-{
-    size_t before = log_pending();
-
-    log_blocked = false;
-    for (unsigned i = 0; i < LOG_WRITES && before > 0; i++) {
-        size_t after;
-
-        log_flush();
-        after = log_pending();
-        log_blocked = after >= before;
-        if (log_blocked)
-            break;
-        before = after;
-    }
-}
-
-static void loop_log(bool idle)
-{
-    size_t pending = log_pending();
-
-    if (pending > 0 && (log_due || (!log_blocked && (idle || pending >= LOG_BATCH)))) {
-        log_due = false;
-        log_write();
-        timer_cancel(&log_timer);
-        pending = log_pending();
-    }
-    if (pending == 0)
-        timer_cancel(&log_timer);
-    else if (!timer_is_set(&log_timer))
-        timer_set(&log_timer, &log_class, pass_now);
-}
-
 /* How long the pass may wait: the least of the caller's, the timers' and, with work left, nothing. */
 static int loop_wait(int max_wait_ms)
 {
@@ -194,5 +133,5 @@ void loop_pass(int max_wait_ms)
     fired = timer_expire(pass_now);
     loop_run();
     loop_free();
-    loop_log(count == 0 && fired == 0);
+    log_drain_pass(count == 0 && fired == 0);
 }

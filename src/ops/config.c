@@ -36,7 +36,8 @@ static void set_defaults(struct config *config)
     memset(config, 0, sizeof(*config));
     config->site.forward.add_headers = true;
     config->site.forward.via = VIA_OFF;
-    config->custom_log = "";
+    config->logs[LOG_ACCESS].to.kind = PORT_LOG_STDERR;
+    config->logs[LOG_DIAG].to.kind = PORT_LOG_STDERR;
     config->log_level = LOG_WARN;
     front->http1 = true;
     front->h2 = IS_ENABLED(CONFIG_H2_FRONT);

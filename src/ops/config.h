@@ -3,7 +3,7 @@
 #ifndef CULVERT_OPS_CONFIG_H
 #define CULVERT_OPS_CONFIG_H
 
-#include "base/log.h"
+#include "base/log_sink.h"
 #include "net/listener.h"
 #include "net/tls_settings.h"
 #include "port.h"
@@ -26,8 +26,7 @@ struct config {
     uint16_t backend_count;
     struct balancer *balancers[CONFIG_BALANCERS]; /* settings and members filled; health_start makes them run */
     uint16_t balancer_count;
-    const char *custom_log; /* NUL-terminated; "-" standard output; "" standard error (the default when there is no
-                               CustomLog) */
+    struct log_target logs[LOG_STREAMS]; /* CustomLog, ErrorLog */
     enum log_level log_level;
     uint32_t warnings; /* unreachable ProxyPass lines and the like, already reported */
     /* the strings above stand in here */

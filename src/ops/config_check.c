@@ -118,6 +118,7 @@ void conf_check(struct conf_reader *reader)
     if (!reader->saw_backend)
         conf_error(reader, CONF_NO_WORD, "expected one ProxyPass to a backend at least");
     conf_check_tls(reader);
+    conf_check_logs(reader);
     warn_connections(reader);
     warn_hidden(reader);
     conf_settle_proxy(reader);

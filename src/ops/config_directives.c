@@ -105,23 +105,6 @@ static CONF_APPLY(apply_server_name)
     conf_store(reader, words[0], &reader->config->site.forward.server_name);
 }
 
-static CONF_APPLY(apply_custom_log)
-{
-    struct text name;
-
-    (void)self;
-    if (count == 2 && !text_eq_nocase(words[1], TEXT("culvert"))) {
-        conf_error(reader, words[1], "expected no format: the access log has its own, by the name culvert");
-        return;
-    }
-    if (words[0].len == 0 || words[0].ptr[0] == '|') {
-        conf_error(reader, words[0], "expected the name of a file, or - for standard output");
-        return;
-    }
-    if (conf_store(reader, words[0], &name))
-        reader->config->custom_log = name.ptr;
-}
-
 static CONF_APPLY(apply_log_level)
 {
     static const struct {
@@ -199,8 +182,10 @@ static const struct conf_directive directives[] = {
     {NUMBER("LimitRequestFields", apply_fields, u32, front.limits.fields, 0, FIELDS_MAX, "CONFIG_HEAD_FIELDS")},
     {NUMBER("LimitRequestFieldSize", apply_size, u32, front.limits.field, 1, LINE_MAX, "CONFIG_REQUEST_HEAD")},
     {NUMBER("LimitRequestLine", apply_size, u32, front.limits.line, 1, LINE_MAX, "CONFIG_REQUEST_HEAD")},
-    {NAME("CustomLog", "FILE, or - for standard output"), WORDS(1, 2), .apply = apply_custom_log, PRINT(file),
-     .field = offsetof(struct config, custom_log)},
+    {NAME("CustomLog", "a target (FILE, -, stderr, syslog:..., serial:...), and perhaps a format"), WORDS(1, 2),
+     .apply = conf_apply_custom_log, PRINT(log), .field = offsetof(struct config, logs[LOG_ACCESS])},
+    {NAME("ErrorLog", "a target: FILE, -, stderr, syslog:... or serial:..."), WORDS(1, 1),
+     .apply = conf_apply_error_log, PRINT(log), .field = offsetof(struct config, logs[LOG_DIAG])},
     {NAME("LogLevel", "emerg, alert, crit, error, warn, notice, info, debug or trace1 to trace8"), WORDS(1, 1),
      .apply = apply_log_level, PRINT(log_level)},
     {NAME("RemoteIPProxyProtocol", "On, Off or Optional"), WORDS(1, 1),

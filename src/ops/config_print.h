@@ -41,6 +41,7 @@ CONF_PRINTS(conf_print_u32);
 CONF_PRINTS(conf_print_u64);
 CONF_PRINTS(conf_print_text); /* struct text; empty: no line */
 CONF_PRINTS(conf_print_file); /* const char *; NULL or empty: no line */
+CONF_PRINTS(conf_print_log);  /* struct log_target (config_log.c) */
 /* The others. */
 CONF_PRINTS(conf_print_via);
 CONF_PRINTS(conf_print_keepalive);

@@ -115,6 +115,11 @@ bool conf_flag(struct conf_reader *reader, struct text word, bool *flag);
 /* A port: digits, a part of word. */
 bool conf_port(struct conf_reader *reader, struct text word, struct text digits, uint16_t *port);
 
+/* "192.0.2.53", "192.0.2.53:5353", "::1", "[::1]:5353": a part of word. `port` is that of an address without one,
+   `what` is expected, for the message. */
+bool conf_address(struct conf_reader *reader, struct text word, struct text part, uint16_t port, const char *what,
+                  struct port_addr *addr);
+
 /* ---- KEY=VALUE words about a backend (config_keys.c) ---- */
 
 /* What the words of one line say. */
@@ -163,6 +168,8 @@ CONF_APPLY(conf_apply_cookie_domain);
 CONF_APPLY(conf_apply_include);        /* config.c */
 CONF_APPLY(conf_apply_proxy_protocol); /* config_remote_ip.c */
 CONF_APPLY(conf_apply_resolver);       /* config_resolver.c */
+CONF_APPLY(conf_apply_custom_log);     /* config_log.c */
+CONF_APPLY(conf_apply_error_log);
 CONF_APPLY(conf_apply_trusted_proxy);
 CONF_APPLY(conf_apply_proxy_exceptions);
 CONF_APPLY(conf_apply_header);   /* config_header.c */
@@ -185,6 +192,9 @@ void conf_check_tls(struct conf_reader *reader);
 
 /* config_protocols.c: each listener must have something to speak. */
 void conf_check_protocols(struct conf_reader *reader);
+
+/* config_log.c: both logs together. */
+void conf_check_logs(struct conf_reader *reader);
 
 /* config_check.c: settles what depends on several lines, checks it, and resolves host names. */
 void conf_check(struct conf_reader *reader);

@@ -1,4 +1,5 @@
 /* Messages about a configuration, and the values of its words. */
+#include "base/addr.h"
 #include "ops/config_explain.h"
 
 #define MESSAGE 512
@@ -153,5 +154,30 @@ bool conf_port(struct conf_reader *reader, struct text word, struct text digits,
         return false;
     }
     *port = (uint16_t)value;
+    return true;
+}
+
+bool conf_address(struct conf_reader *reader, struct text word, struct text part, uint16_t port, const char *what,
+                  struct port_addr *addr)
+{
+    struct text host = part, digits = {NULL, 0};
+    bool brackets = part.len > 0 && part.ptr[0] == '[';
+
+    if (brackets) {
+        host = text_skip(text_first(part, text_find(part, ']', 0)), 1);
+        digits = text_skip(part, host.len + 2);
+        if (text_find(part, ']', 0) == part.len)
+            host.len = 0;
+    } else if (text_find(part, '.', 0) < text_find(part, ':', 0)) {
+        host = text_first(part, text_find(part, ':', 0));
+        digits = text_skip(part, host.len);
+    }
+    if (!addr_parse(host, addr) || (digits.len > 0 && digits.ptr[0] != ':')) {
+        conf_error(reader, word, "expected %s, perhaps with :port", what);
+        return false;
+    }
+    if (digits.len > 0 && !conf_port(reader, word, text_skip(digits, 1), &port))
+        return false;
+    addr->port = port;
     return true;
 }

@@ -9,6 +9,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "ops/logs.h"
 #include "ops/stats.h"
 #include "proxy/exchange.h"
 #include "proxy/health.h"
@@ -28,7 +29,6 @@ static enum server_state state;
 static struct text product = TEXT_INIT("Culvert");
 static struct timer_class drain_class;
 static struct timer drain_timer;
-static port_handle sinks[LOG_STREAMS] = {PORT_NO_HANDLE, PORT_NO_HANDLE};
 
 const struct config *server_config(void)
 {
@@ -53,20 +53,6 @@ static void fail(config_report *report, void *user, const char *what, const char
     textbuf_init(&b, storage, sizeof(storage));
     textbuf_printf(&b, "%s %s: %s", what, name, why);
     report(user, true, textbuf_text(&b));
-}
-
-static bool open_logs(config_report *report, void *user)
-{
-    log_set_level(config.log_level);
-    if (port_log_open("", &sinks[LOG_DIAG]) != PORT_OK)
-        return false;
-    log_set_sink(LOG_DIAG, sinks[LOG_DIAG]);
-    if (port_log_open(config.custom_log, &sinks[LOG_ACCESS]) != PORT_OK) {
-        fail(report, user, "CustomLog", config.custom_log, port_fault_text(port_error()));
-        return false;
-    }
-    log_set_sink(LOG_ACCESS, sinks[LOG_ACCESS]);
-    return true;
 }
 
 static bool open_listeners(config_report *report, void *user)
@@ -146,7 +132,7 @@ bool server_start(const char *path, struct text content, config_report *report, 
         fail(report, user, "nghttp2", "", "not enough memory in the shared arena");
     else if (!names_start(&config.names, config.backends, config.backend_count))
         fail(report, user, "c-ares", "", "not enough memory: raise CONFIG_NAMES_ARENA");
-    else if (open_logs(report, user) && start_tls(report, user) && open_listeners(report, user))
+    else if (logs_open(&config, report, user) && start_tls(report, user) && open_listeners(report, user))
         return true;
     server_stop();
     return false;
@@ -174,14 +160,23 @@ static void check_drained(void)
     state = SERVER_ENDING;
 }
 
+/* Where faults go while the server runs. */
+static void log_fault(void *user, bool error, struct text message)
+{
+    (void)user;
+    log_diag(error ? LOG_ERROR : LOG_WARN, "server", "%.*s", TEXT_ARG(message));
+}
+
 void server_pass(int max_wait_ms)
 {
     unsigned asked;
 
     loop_pass(max_wait_ms);
     asked = port_asked();
-    if (asked & PORT_ASK_RELOAD)
+    if (asked & PORT_ASK_RELOAD) {
         tls_reload();
+        logs_open(&config, log_fault, NULL);
+    }
     if (asked & PORT_ASK_STATE)
         stats_write(&config, state != SERVER_RUNNING);
     if (asked & PORT_ASK_STOP)
@@ -221,19 +216,6 @@ static bool pools_empty(void)
     return empty;
 }
 
-/* Writes what is left in the logs, as long as the sinks take it. */
-static void flush_logs(void)
-{
-    size_t left = log_pending();
-    size_t before;
-
-    do {
-        before = left;
-        log_flush();
-        left = log_pending();
-    } while (left > 0 && left < before);
-}
-
 bool server_stop(void)
 {
     bool empty;
@@ -261,12 +243,6 @@ bool server_stop(void)
     tls_exit();
     config_forget(&config);
     empty = pools_empty();
-    flush_logs();
-    for (unsigned i = 0; i < LOG_STREAMS; i++) {
-        log_set_sink((enum log_stream)i, PORT_NO_HANDLE);
-        if (sinks[i] != PORT_NO_HANDLE)
-            port_close(sinks[i], false);
-        sinks[i] = PORT_NO_HANDLE;
-    }
+    logs_close();
     return empty;
 }

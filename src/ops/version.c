@@ -59,6 +59,10 @@ void version_print(const char *version)
     put_option(&b, "HEADER_EDIT", IS_ENABLED(CONFIG_HEADER_EDIT));
     put_option(&b, "FORWARDED", IS_ENABLED(CONFIG_FORWARDED));
     put_option(&b, "INCLUDE", IS_ENABLED(CONFIG_INCLUDE));
+    put_option(&b, "LOG_FILE", IS_ENABLED(CONFIG_LOG_FILE));
+    put_option(&b, "LOG_SYSLOG", IS_ENABLED(CONFIG_LOG_SYSLOG));
+    put_option(&b, "LOG_REMOTE", IS_ENABLED(CONFIG_LOG_REMOTE));
+    put_option(&b, "LOG_SERIAL", IS_ENABLED(CONFIG_LOG_SERIAL));
     put_option(&b, "LOG_DEBUG", IS_ENABLED(CONFIG_LOG_DEBUG));
     put_option(&b, "HEAP_GUARD", IS_ENABLED(CONFIG_HEAP_GUARD));
     put_option(&b, "POISON", IS_ENABLED(CONFIG_POISON));

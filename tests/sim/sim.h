@@ -121,12 +121,14 @@ void sim_set_name(const char *name, enum port_answer_kind kind, uint32_t ttl_s, 
                   const struct port_addr *addrs, unsigned count);
 void sim_add_name(const char *name, const struct port_addr *addrs, unsigned count); /* at once, for an hour */
 unsigned sim_lookups(const char *name); /* how often the running core asked for it */
-struct text sim_log(const char *name);  /* what was written to the sink of this name */
+struct text sim_log(const char *name);  /* what was written to the sink of this name (sim_platform.c) */
 struct text sim_printed(void);
 void sim_log_forget(const char *name);
 unsigned sim_log_writes(void);   /* calls of port_log_write so far */
 unsigned sim_open_handles(void); /* the core's, sinks not counted */
 unsigned sim_open_sinks(void);
+/* Whether a sink can be opened, and why writes to it fail (PORT_FAULT_NONE: they do not). */
+void sim_sink(const char *name, bool present, enum port_fault why);
 
 /* ---- for the world's own files ---- */
 
@@ -142,5 +144,7 @@ void sim_platform_reset(void);
 void sim_set_fault(enum port_fault why);
 bool sim_is_asked(void);
 bool sim_sink_close(port_handle handle); /* false: no sink */
+bool sim_sink_watch(port_handle handle, unsigned interest, void *user);
+unsigned sim_sink_collect(struct port_event *events, unsigned max);
 
 #endif

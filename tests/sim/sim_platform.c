@@ -1,6 +1,8 @@
 /* The rest of include/port.h in the simulated world: life, time, chance, files and logs. */
 #include "sim_net.h"
 
+#include <stdio.h>
+
 #define SINKS 8
 #define FILES 8
 #define SINK_HANDLES ((port_handle)0x70000000)
@@ -12,6 +14,10 @@ static struct {
     const char *name;
     struct bytes bytes;
     unsigned opens; /* handles; all of one sink are the same number */
+    bool absent, messages;
+    enum port_fault fault; /* of its writes */
+    unsigned interest;
+    void *user;
 } sinks[SINKS];
 static struct bytes printed;
 
@@ -73,6 +79,22 @@ uint32_t port_now_ms(void)
     return (uint32_t)(sim.start_ms + sim_now());
 }
 
+int32_t port_zone_s(int64_t wall_s)
+{
+    (void)wall_s;
+    return 3600;
+}
+
+const char *port_host_name(void)
+{
+    return "simulated";
+}
+
+uint32_t port_process(void)
+{
+    return 42;
+}
+
 int64_t port_wall_s(void)
 {
     return 1700000000 + (int64_t)(sim_now() / 1000);
@@ -98,7 +120,7 @@ const char *port_fault_text(enum port_fault why)
 {
     static const char *const texts[] = {
         "no fault",          "connection refused", "connection reset",   "unreachable", "timed out", "address in use",
-        "permission denied", "not our address",    "out of descriptors", "not found",   "failed"};
+        "permission denied", "not our address",    "out of descriptors", "not found",   "unfit",     "failed"};
 
     return texts[why];
 }
@@ -152,6 +174,7 @@ bool sim_sink_close(port_handle handle)
     if (sinks[sink].opens == 0)
         sim_abort("close of a log sink that is not open");
     sinks[sink].opens--;
+    sinks[sink].interest = 0;
     return true;
 }
 
@@ -174,38 +197,102 @@ void sim_log_forget(const char *name)
     sinks[sink_find(name)].bytes.len = 0;
 }
 
-enum port_result port_log_open(const char *name, port_handle *out)
+/* "-", "" (standard error), a path, "unix:PATH", "udp:10.0.0.9:514". */
+static void sink_name(const struct port_log *log, char *name, size_t cap)
+{
+    const uint8_t *ip = log->addr.ip;
+
+    if (log->kind != PORT_LOG_MESSAGES)
+        snprintf(name, cap, "%s", log->kind == PORT_LOG_STDOUT ? "-" : log->kind == PORT_LOG_STDERR ? "" : log->path);
+    else if (log->addr.family == PORT_UNIX)
+        snprintf(name, cap, "unix:%s", log->addr.path);
+    else
+        snprintf(name, cap, "udp:%u.%u.%u.%u:%u", ip[0], ip[1], ip[2], ip[3], log->addr.port);
+}
+
+static unsigned sink_get(const char *name)
 {
     unsigned sink = sink_find(name);
     char *copy;
 
-    *out = PORT_NO_HANDLE;
-    if (sim_inject() == SIM_DO_ERROR)
-        return fault_is(PORT_FAULT_DENIED);
     if (sinks[sink].name == NULL) {
         copy = sim_alloc(strlen(name) + 1);
         memcpy(copy, name, strlen(name) + 1);
         sinks[sink].name = copy;
     }
+    return sink;
+}
+
+void sim_sink(const char *name, bool present, enum port_fault why)
+{
+    unsigned sink = sink_get(name);
+
+    sinks[sink].absent = !present;
+    sinks[sink].fault = why;
+    sim_progress();
+}
+
+enum port_result port_log_open(const struct port_log *log, port_handle *out)
+{
+    char name[128];
+    unsigned sink;
+
+    *out = PORT_NO_HANDLE;
+    sink_name(log, name, sizeof(name));
+    sink = sink_get(name);
+    if (sim_inject() == SIM_DO_ERROR)
+        return fault_is(PORT_FAULT_DENIED);
+    if (sinks[sink].absent)
+        return fault_is(PORT_FAULT_NOT_FOUND);
+    sinks[sink].messages = log->kind == PORT_LOG_MESSAGES;
     sinks[sink].opens++;
     *out = SINK_HANDLES + (port_handle)sink;
     return PORT_OK;
 }
 
-enum port_result port_log_write(port_handle sink, const void *buf, size_t len, size_t *n)
+bool sim_sink_watch(port_handle handle, unsigned interest, void *user)
+{
+    unsigned sink = sink_of(handle);
+
+    if (sink == SINKS)
+        return false;
+    if (sinks[sink].opens == 0)
+        sim_abort("watch of a log sink that is not open");
+    sinks[sink].interest = interest;
+    sinks[sink].user = user;
+    return true;
+}
+
+unsigned sim_sink_collect(struct port_event *events, unsigned max)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < SINKS && count < max; i++)
+        if (sinks[i].opens > 0 && (sinks[i].interest & PORT_WRITABLE) != 0 && !sim.log_stuck)
+            events[count++] = (struct port_event){sinks[i].user, PORT_WRITABLE};
+    return count;
+}
+
+/* A message is written as a line, so that tests can read it. */
+enum port_result port_log_write(port_handle handle, const void *buf, size_t len, size_t *n)
 {
     enum sim_injected injected = sim_inject();
+    unsigned sink = sink_of(handle);
 
     *n = 0;
     log_writes++;
-    if (sink_of(sink) == SINKS || sinks[sink_of(sink)].opens == 0 || len == 0)
+    if (sink == SINKS || sinks[sink].opens == 0 || len == 0)
         sim_abort("a log write of nothing, or to something else");
+    if (sinks[sink].fault != PORT_FAULT_NONE)
+        return fault_is(sinks[sink].fault);
     if (injected == SIM_DO_ERROR)
         return fault_is(PORT_FAULT_OTHER);
     if (injected == SIM_DO_AGAIN || sim.log_stuck)
         return PORT_AGAIN;
-    *n = injected == SIM_DO_SHORT ? 1 : len;
-    bytes_put(&sinks[sink_of(sink)].bytes, buf, *n);
+    *n = injected == SIM_DO_SHORT && !sinks[sink].messages ? 1 : len;
+    bytes_put(&sinks[sink].bytes, buf, *n);
+    if (sinks[sink].messages)
+        bytes_put(&sinks[sink].bytes, "\n", 1);
     sim_progress();
     return PORT_OK;
 }

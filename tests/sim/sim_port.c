@@ -370,8 +370,11 @@ uint16_t port_local(port_handle handle)
 
 bool port_watch(port_handle handle, unsigned interest, void *user)
 {
-    struct slot *slot = slot_of(handle, "watch");
+    struct slot *slot;
 
+    if (sim_sink_watch(handle, interest, user))
+        return true;
+    slot = slot_of(handle, "watch");
     if ((interest & ~(unsigned)(PORT_READABLE | PORT_WRITABLE)) != 0)
         sim_abort("watch: an interest that is none: %u", interest);
     slot->interest = interest;
@@ -408,6 +411,7 @@ static unsigned collect(struct port_event *events, unsigned max)
         if (ready != 0)
             events[count++] = (struct port_event){slot->user, ready};
     }
+    count += sim_sink_collect(events + count, max - count);
     return count + sim_lookup_report(events + count, max - count);
 }
 

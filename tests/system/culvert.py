@@ -29,6 +29,7 @@ class Culvert:
         self.directory = directory
         self.log = directory / "access.log"
         self.conf = directory / "culvert.conf"
+        self.error_log = None  # where ErrorLog can be read, if it is not standard error
         self.clients = []
         self.stopped = False
         for attempt in range(5):
@@ -83,7 +84,8 @@ class Culvert:
         return lines[0]
 
     def diagnostics(self):
-        return self.process.text()
+        text = self.process.text()
+        return text + self.error_log.read_text(errors="replace") if self.error_log else text
 
     def stop(self):
         """A clean stop: nobody is left, all memory came back, and no sanitizer spoke."""

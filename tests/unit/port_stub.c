@@ -29,7 +29,10 @@ static struct {
     unsigned log_writes;
     unsigned sinks;
     struct capture logs[STUB_SINKS];
-    const char *log_names[STUB_SINKS];
+    struct port_log log_opened[STUB_SINKS];
+    enum port_fault open_fault, log_fault;
+    unsigned closed;
+    int32_t zone_s;
     struct capture printed;
     struct {
         const char *path;
@@ -67,11 +70,17 @@ void stub_reset(void)
 {
     memset(&stub, 0, sizeof(stub));
     stub.log_most = SIZE_MAX;
+    stub.log_fault = PORT_FAULT_OTHER;
 }
 
 void stub_set_now(uint32_t now_ms)
 {
     stub.now_ms = now_ms;
+}
+
+void stub_set_zone(int32_t zone_s)
+{
+    stub.zone_s = zone_s;
 }
 
 void stub_set_wall(int64_t wall_s)
@@ -128,11 +137,24 @@ void stub_log_clear(port_handle sink)
     stub.logs[sink_index(sink)].len = 0;
 }
 
-struct text stub_log_name(port_handle sink)
+struct port_log stub_log_opened(port_handle sink)
 {
-    const char *name = stub.log_names[sink_index(sink)];
+    return stub.log_opened[sink_index(sink)];
+}
 
-    return name != NULL ? text_of(name) : text_make(NULL, 0);
+unsigned stub_log_closed(void)
+{
+    return stub.closed;
+}
+
+void stub_log_open_fault(enum port_fault fault)
+{
+    stub.open_fault = fault;
+}
+
+void stub_log_fault(enum port_fault fault)
+{
+    stub.log_fault = fault;
 }
 
 void stub_log_answer(enum port_result result, size_t most)
@@ -193,6 +215,22 @@ unsigned port_asked(void)
 uint32_t port_now_ms(void)
 {
     return stub.now_ms;
+}
+
+int32_t port_zone_s(int64_t wall_s)
+{
+    (void)wall_s;
+    return stub.zone_s;
+}
+
+const char *port_host_name(void)
+{
+    return "box";
+}
+
+uint32_t port_process(void)
+{
+    return 42;
 }
 
 int64_t port_wall_s(void)
@@ -319,6 +357,7 @@ void port_close(port_handle handle, bool abort)
 {
     (void)abort;
     sink_index(handle);
+    stub.closed++;
 }
 
 uint16_t port_local(port_handle handle)
@@ -356,14 +395,14 @@ enum port_result port_read_file(const char *path, void *buf, size_t cap, size_t 
     return PORT_ERROR;
 }
 
-enum port_result port_log_open(const char *name, port_handle *out)
+enum port_result port_log_open(const struct port_log *log, port_handle *out)
 {
     *out = PORT_NO_HANDLE;
-    if (stub.sinks == STUB_SINKS) {
-        stub.fault = PORT_FAULT_LIMIT;
+    if (stub.open_fault != PORT_FAULT_NONE || stub.sinks == STUB_SINKS) {
+        stub.fault = stub.open_fault != PORT_FAULT_NONE ? stub.open_fault : PORT_FAULT_LIMIT;
         return PORT_ERROR;
     }
-    stub.log_names[stub.sinks] = name;
+    stub.log_opened[stub.sinks] = *log;
     *out = (port_handle)(STUB_SINK_MIN + stub.sinks++);
     return PORT_OK;
 }
@@ -375,7 +414,7 @@ enum port_result port_log_write(port_handle sink, const void *buf, size_t len, s
     stub.log_writes++;
     *n = 0;
     if (stub.log_result == PORT_ERROR)
-        stub.fault = PORT_FAULT_OTHER;
+        stub.fault = stub.log_fault;
     if (stub.log_result != PORT_OK)
         return stub.log_result;
     *n = min_size(len, stub.log_most);

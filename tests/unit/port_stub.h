@@ -13,6 +13,8 @@ void stub_reset(void);
 /* What port_now_ms and port_wall_s answer. */
 void stub_set_now(uint32_t now_ms);
 void stub_set_wall(int64_t wall_s);
+/* What local time is ahead of UTC. The box is called "box", the process is number 42. */
+void stub_set_zone(int32_t zone_s);
 
 /* Chance: bytes of a repeatable generator. The same seed gives the same bytes. */
 void stub_seed(uint64_t seed);
@@ -33,10 +35,16 @@ void stub_ask(unsigned asked);
 /* What was written to a sink so far (at most 1 MiB; more aborts). stub_log_clear forgets it. */
 struct text stub_log(port_handle sink);
 void stub_log_clear(port_handle sink);
-/* The name that a sink was opened with. */
-struct text stub_log_name(port_handle sink);
+/* What a sink was opened with. */
+struct port_log stub_log_opened(port_handle sink);
+/* How many were closed since stub_reset. */
+unsigned stub_log_closed(void);
+/* No sink can be opened from now on (PORT_FAULT_NONE: all can). */
+void stub_log_open_fault(enum port_fault fault);
 /* Each of the next writes to any sink answers `result`; PORT_OK takes at most `most` bytes (SIZE_MAX: all). */
 void stub_log_answer(enum port_result result, size_t most);
+/* Why a write answers PORT_ERROR (at first PORT_FAULT_OTHER). */
+void stub_log_fault(enum port_fault fault);
 /* How many calls of port_log_write there were since stub_reset. */
 unsigned stub_log_writes(void);
 

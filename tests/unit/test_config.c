@@ -133,7 +133,8 @@ static void test_defaults(void **state)
     assert_false(config.site.forward.preserve_host);
     assert_int_equal(config.site.forward.via, VIA_OFF);
     assert_int_equal(config.site.forward.server_name.len, 0);
-    assert_string_equal(config.custom_log, "");
+    assert_int_equal(config.logs[LOG_ACCESS].to.kind, PORT_LOG_STDERR);
+    assert_int_equal(config.logs[LOG_DIAG].to.kind, PORT_LOG_STDERR);
     assert_int_equal(config.log_level, LOG_WARN);
 }
 
@@ -150,11 +151,11 @@ static void test_words(void **state)
     assert_text(config.site.forward.server_name, "c.example");
     /* Escapes, as httpd has them */
     good_line("CustomLog \"/a \\\"b\\\" \\\\ 'c' \\d\"");
-    assert_string_equal(config.custom_log, "/a \"b\" \\ 'c' \\d");
+    assert_string_equal(config.logs[LOG_ACCESS].to.path, "/a \"b\" \\ 'c' \\d");
     good_line("CustomLog '/a \"b\" \\'c\\''");
-    assert_string_equal(config.custom_log, "/a \"b\" 'c'");
+    assert_string_equal(config.logs[LOG_ACCESS].to.path, "/a \"b\" 'c'");
     good_line("CustomLog /a\\\\b\\\"c\\d'e\"");
-    assert_string_equal(config.custom_log, "/a\\b\\\"c\\d'e\"");
+    assert_string_equal(config.logs[LOG_ACCESS].to.path, "/a\\b\\\"c\\d'e\"");
     /* No end of line at the end; a byte order mark; DOS line ends */
     good("\xef\xbb\xbfListen 127.0.0.1:8080\r\nProxyPass / h2c://127.0.0.1/\r");
     good("Listen 127.0.0.1:8080\nProxyPass / h2c://127.0.0.1/ \\");
@@ -834,11 +835,9 @@ static void test_reverse(void **state)
 static void test_logs(void **state)
 {
     (void)state;
-    good_line("CustomLog -\nLogLevel notice");
-    assert_string_equal(config.custom_log, "-");
+    good_line("LogLevel notice");
     assert_int_equal(config.log_level, LOG_NOTICE);
-    good_line("CustomLog \"/var/log/a b\" Culvert\nLogLevel Emerg");
-    assert_string_equal(config.custom_log, "/var/log/a b");
+    good_line("LogLevel Emerg");
     assert_int_equal(config.log_level, LOG_ERROR);
     if (IS_ENABLED(CONFIG_LOG_DEBUG)) {
         good_line("LogLevel trace8");

@@ -66,7 +66,7 @@ static void test_defaults(void **state)
     assert_non_null(strstr(printed[0], "\nProxyPass / h2c://127.0.0.1:81/ max=1 connectiontimeout=5s timeout=60s "));
     assert_non_null(strstr(printed[0], "\nRequestReadTimeout handshake="));
     assert_non_null(strstr(printed[0], " header=20-40,MinRate=500 body=20,MinRate=500\n"));
-    assert_null(strstr(printed[0], "CustomLog"));
+    assert_non_null(strstr(printed[0], "CustomLog stderr\nErrorLog stderr\n"));
 }
 
 static void test_lines(void **state)
@@ -97,6 +97,16 @@ static void test_quotes(void **state)
     line("CustomLog \"a\\\"b\\\\c'd\"", "CustomLog \"a\\\"b\\\\c'd\"");
     line("CustomLog a\\\\", "CustomLog \"a\\\\\"");
     line("CustomLog '#a'", "CustomLog \"#a\"");
+    if (IS_ENABLED(CONFIG_LOG_SYSLOG)) {
+        line("CustomLog syslog", "CustomLog syslog:local7:culvert," CONFIG_LOG_SOCKET);
+        line("ErrorLog syslog:user:x,/a", "ErrorLog syslog:user:x,/a");
+    }
+    if (IS_ENABLED(CONFIG_LOG_REMOTE))
+        line("CustomLog syslog@192.0.2.1", "CustomLog syslog:local7:culvert@192.0.2.1:514");
+    if (IS_ENABLED(CONFIG_LOG_SERIAL)) {
+        line("CustomLog serial:/dev/ttyS0,9600", "CustomLog serial:/dev/ttyS0,9600");
+        line("CustomLog serial:/dev/console", "CustomLog serial:/dev/console");
+    }
     line("ProxyPass '/a b' !", "ProxyPass \"/a b\" !");
     line("ProxyPass '/a\tb' !", "ProxyPass \"/a\tb\" !");
     line("ProxyPass /\xc3\xa4 !", "ProxyPass \"/\xc3\xa4\" !");

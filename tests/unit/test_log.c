@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "base/log.h"
+#include "base/log_sink.h"
 #include "port_stub.h"
 
 #define ACCESS (STUB_SINK_MIN + 0)
@@ -16,10 +16,15 @@
 
 #define assert_log(sink, literal) assert_true(text_eq(stub_log(sink), TEXT(literal)))
 
+static const struct log_target targets[LOG_STREAMS] = {
+    [LOG_ACCESS] = {.to = {.kind = PORT_LOG_FILE, .path = "access"}},
+    [LOG_DIAG] = {.to = {.kind = PORT_LOG_FILE, .path = "error"}},
+};
+
 /* Writes all that waits: a ring's end may need a second write. */
 static void flush_all(void)
 {
-    while (log_flush())
+    while (log_flush(0))
         continue;
 }
 
@@ -50,14 +55,22 @@ static void wrap(enum log_stream stream)
 
 static int setup(void **state)
 {
+    enum log_stream failed;
+
     (void)state;
     stub_reset();
-    log_set_sink(LOG_ACCESS, ACCESS);
-    log_set_sink(LOG_DIAG, DIAG);
+    assert_true(log_open(targets, 0, &failed));
     log_set_level(LOG_NOTICE);
     drain();
     wrap(LOG_ACCESS);
     wrap(LOG_DIAG);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    log_close();
     return 0;
 }
 
@@ -66,17 +79,17 @@ static void test_streams(void **state)
     unsigned writes = stub_log_writes();
 
     (void)state;
-    assert_false(log_flush());
+    assert_false(log_flush(0));
     assert_int_equal(stub_log_writes(), writes);
     assert_true(log_line(LOG_ACCESS, TEXT("one")));
     assert_true(log_line(LOG_ACCESS, TEXT("two")));
     log_error("conn", "%s %u", "broke", 7u);
     assert_log(ACCESS, ""); /* nothing before the flush */
-    assert_false(log_flush());
+    assert_false(log_flush(0));
     assert_int_equal(stub_log_writes(), writes + 2);
     assert_log(ACCESS, "one\ntwo\n");
     assert_log(DIAG, "error conn: broke 7\n");
-    assert_false(log_flush());
+    assert_false(log_flush(0));
     assert_int_equal(stub_log_writes(), writes + 2);
 }
 
@@ -196,17 +209,18 @@ static void test_long_lines(void **state)
 /* Without a sink lines go nowhere and are not counted. */
 static void test_no_sink(void **state)
 {
-    uint32_t before = log_lost(LOG_ACCESS);
+    enum log_stream failed;
 
     (void)state;
-    log_set_sink(LOG_ACCESS, PORT_NO_HANDLE);
+    log_close();
     assert_false(log_line(LOG_ACCESS, TEXT("gone")));
-    assert_false(log_flush());
-    assert_int_equal(log_lost(LOG_ACCESS), before);
-    log_set_sink(LOG_ACCESS, ACCESS);
+    assert_false(log_flush(0));
+    assert_int_equal(log_lost(LOG_ACCESS), 0);
+    assert_int_equal(stub_log_closed(), 2);
+    assert_true(log_open(targets, 0, &failed));
     assert_true(log_line(LOG_ACCESS, TEXT("here")));
     flush_all();
-    assert_log(ACCESS, "here\n");
+    assert_log(ACCESS + 2, "here\n");
 }
 
 /* Lines that wait keep their order around the ring's end, however few bytes the sink takes. */
@@ -227,10 +241,10 @@ static void test_slow_sink(void **state)
         len += n;
         expected[len++] = '\n';
         stub_log_answer(PORT_AGAIN, 0);
-        assert_true(log_flush());
+        assert_true(log_flush(0));
         stub_log_answer(PORT_OK, 1 + i % 5);
         for (unsigned k = 0; k < 12; k++)
-            log_flush();
+            log_flush(0);
     }
     stub_log_answer(PORT_OK, 7);
     flush_all();
@@ -255,7 +269,7 @@ static void lose(enum log_stream stream, port_handle sink)
     for (unsigned i = 0; i < 4; i++)
         assert_false(log_line(stream, text_make(line, sizeof(line))));
     assert_int_equal(log_lost(stream), before + 5);
-    assert_true(log_flush());
+    assert_true(log_flush(0));
     drain();
     log_line(stream, TEXT("after"));
     flush_all();
@@ -353,7 +367,7 @@ static void test_random(void **state)
         else
             stub_log_answer(PORT_OK, 1 + stub_chance(CONFIG_LOG_LINE));
         if (stub_chance(3) > 0)
-            log_flush();
+            log_flush(0);
     }
     stub_log_answer(PORT_OK, SIZE_MAX);
     flush_all();
@@ -388,17 +402,17 @@ static void test_broken_sink(void **state)
     log_line(LOG_ACCESS, TEXT("second"));
     log_line(LOG_ACCESS, TEXT("third"));
     stub_log_answer(PORT_OK, 9);
-    assert_true(log_flush()); /* "first\nsec" */
+    assert_true(log_flush(0)); /* "first\nsec" */
     stub_log_answer(PORT_ERROR, 0);
-    assert_false(log_flush());
+    assert_false(log_flush(0));
     assert_int_equal(log_lost(LOG_ACCESS), before + 2);
-    assert_false(log_flush()); /* a dead sink is not tried without a line */
+    assert_false(log_flush(0)); /* a dead sink is not tried without a line */
     log_line(LOG_ACCESS, TEXT("fourth"));
-    assert_false(log_flush());
+    assert_false(log_flush(0));
     assert_int_equal(log_lost(LOG_ACCESS), before + 4); /* the line, and the report before it */
     stub_log_answer(PORT_OK, SIZE_MAX);
     log_line(LOG_ACCESS, TEXT("fifth"));
-    assert_false(log_flush());
+    assert_false(log_flush(0));
     assert_log(ACCESS, "first\nsec\nlog: 2 lines lost\nfifth\n");
     log_line(LOG_ACCESS, TEXT("sixth"));
     flush_all();
@@ -412,31 +426,31 @@ static void test_broken_between_lines(void **state)
     log_line(LOG_ACCESS, TEXT("first"));
     log_line(LOG_ACCESS, TEXT("second"));
     stub_log_answer(PORT_OK, 6);
-    assert_true(log_flush());
+    assert_true(log_flush(0));
     stub_log_answer(PORT_ERROR, 0);
-    assert_false(log_flush());
+    assert_false(log_flush(0));
     stub_log_answer(PORT_OK, SIZE_MAX);
     log_line(LOG_ACCESS, TEXT("third"));
-    assert_false(log_flush());
+    assert_false(log_flush(0));
     assert_log(ACCESS, "first\nlog: 1 lines lost\nthird\n");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_streams, setup),
-        cmocka_unit_test_setup(test_levels, setup),
-        cmocka_unit_test_setup(test_no_forgery, setup),
-        cmocka_unit_test_setup(test_every_byte, setup),
-        cmocka_unit_test_setup(test_escape_cut, setup),
-        cmocka_unit_test_setup(test_long_lines, setup),
-        cmocka_unit_test_setup(test_no_sink, setup),
-        cmocka_unit_test_setup(test_slow_sink, setup),
-        cmocka_unit_test_setup(test_lost, setup),
-        cmocka_unit_test_setup(test_report_first, setup),
-        cmocka_unit_test_setup(test_random, setup),
-        cmocka_unit_test_setup(test_broken_sink, setup),
-        cmocka_unit_test_setup(test_broken_between_lines, setup),
+        cmocka_unit_test_setup_teardown(test_streams, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_levels, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_forgery, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_every_byte, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_escape_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_lines, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_sink, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_slow_sink, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_report_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_random, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_sink, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_between_lines, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

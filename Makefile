@@ -415,9 +415,9 @@ footprint: $(O)/culvert
 footprint-all: $(defconfigs:%=compile-%-gcc)
 	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py $(defconfigs:%=$(O)/check/%-gcc)
 
-# The promise of the tiny build: 1 MiB of RAM.
+# The promise of the tiny build: 512 KiB of RAM.
 budget: compile-tiny-gcc
-	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py --limit 1048576 $(O)/check/tiny-gcc
+	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py --limit 524288 $(O)/check/tiny-gcc
 
 help:
 	@cat .build/help.txt

@@ -6,6 +6,10 @@
 #error "CONFIG_EXCHANGES is below CONFIG_CLIENTS: every HTTP/1.1 client needs one. Raise EXCHANGES or lower CLIENTS."
 #endif
 
+#if CONFIG_UPLOADS > CONFIG_EXCHANGES
+#error "CONFIG_UPLOADS is above CONFIG_EXCHANGES: they are some of them. Lower UPLOADS."
+#endif
+
 #if CONFIG_BACKEND_CONNS < CONFIG_BACKENDS
 #error "CONFIG_BACKEND_CONNS is below CONFIG_BACKENDS: a backend would have no connection. Raise BACKEND_CONNS."
 #endif

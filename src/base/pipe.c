@@ -11,8 +11,8 @@
 /* Blocks of a pipe that may hold `bytes`: the one more is for a first block partly drained and a last one partly
  * filled. */
 #define PIPE_BLOCKS(bytes) ((bytes) / CONFIG_BODY_BLOCK + 1)
-#define EXCHANGE_BLOCKS (PIPE_BLOCKS(CONFIG_REQUEST_WINDOW) + PIPE_BLOCKS(CONFIG_RESPONSE_WINDOW))
-#define GUARANTEED_BLOCKS (CONFIG_EXCHANGES * EXCHANGE_BLOCKS)
+#define GUARANTEED_BLOCKS                                                                                              \
+    (CONFIG_UPLOADS * PIPE_BLOCKS(CONFIG_REQUEST_WINDOW) + CONFIG_EXCHANGES * PIPE_BLOCKS(CONFIG_RESPONSE_WINDOW))
 
 static_assert(CONFIG_REQUEST_WINDOW % CONFIG_BODY_BLOCK == 0, "CONFIG_REQUEST_WINDOW: a multiple of CONFIG_BODY_BLOCK");
 static_assert(CONFIG_RESPONSE_WINDOW % CONFIG_BODY_BLOCK == 0,

@@ -29,8 +29,8 @@ struct pipe {
 };
 
 /* Opens a pipe (closed or zeroed before) which is guaranteed `guaranteed` bytes (a multiple of CONFIG_BODY_BLOCK; may
-   be 0). The pool is dimensioned for one pipe of CONFIG_REQUEST_WINDOW and one of CONFIG_RESPONSE_WINDOW for each of
-   CONFIG_EXCHANGES, so this cannot fail; more than that is a bug and panics. */
+   be 0). The pool is dimensioned for CONFIG_UPLOADS pipes of CONFIG_REQUEST_WINDOW and CONFIG_EXCHANGES of
+   CONFIG_RESPONSE_WINDOW, so this cannot fail; more than that is a bug and panics. */
 void pipe_open(struct pipe *pipe, uint32_t guaranteed);
 
 /* Forgets what is in it and gives all blocks and promises back. Harmless on a closed pipe (zeroed struct). */

@@ -45,7 +45,7 @@ static void exchange_on_reclaim(struct task *task)
 {
     struct exchange *ex = container_of(task, struct exchange, reclaim);
 
-    pipe_close(&ex->request.pipe);
+    exchange_close_upload(ex);
     pipe_close(&ex->response.pipe);
     exchange_release_large(&ex->request);
     exchange_release_large(&ex->response);
@@ -70,7 +70,7 @@ static void side_leave(struct side *side)
     side->self = NULL;
 }
 
-static void message_init(struct message *m, char *text, size_t cap, uint32_t head_most, uint32_t window)
+static void message_init(struct message *m, char *text, size_t cap, uint32_t head_most)
 {
     m->state = MESSAGE_HEAD;
     m->has_length = false;
@@ -82,7 +82,6 @@ static void message_init(struct message *m, char *text, size_t cap, uint32_t hea
     m->ready_fields = 0;
     m->ready_used = 0;
     memset(&m->pipe, 0, sizeof(m->pipe));
-    pipe_open(&m->pipe, window);
     m->head_most = head_most;
     m->large = NULL;
     head_init(&m->head, text, cap);
@@ -91,9 +90,9 @@ static void message_init(struct message *m, char *text, size_t cap, uint32_t hea
 /* Sets all that belongs to one request; the front, the client's address and the pools' membership stay. */
 static void exchange_start(struct exchange *ex)
 {
-    message_init(&ex->request, ex->request_text, sizeof(ex->request_text), REQUEST_HEAD_MOST, CONFIG_REQUEST_WINDOW);
-    message_init(&ex->response, ex->response_text, sizeof(ex->response_text), RESPONSE_HEAD_MOST,
-                 CONFIG_RESPONSE_WINDOW);
+    message_init(&ex->request, ex->request_text, sizeof(ex->request_text), REQUEST_HEAD_MOST);
+    message_init(&ex->response, ex->response_text, sizeof(ex->response_text), RESPONSE_HEAD_MOST);
+    pipe_open(&ex->response.pipe, CONFIG_RESPONSE_WINDOW);
     side_init(&ex->back, NULL, NULL);
     ex->state = EXCHANGE_READING;
     ex->site = current_site;
@@ -202,7 +201,7 @@ void exchange_delivered(struct exchange *ex)
 void exchange_renew(struct exchange *ex, size_t rest_at, size_t rest_len)
 {
     exchange_finish(ex);
-    pipe_close(&ex->request.pipe);
+    exchange_close_upload(ex);
     pipe_close(&ex->response.pipe);
     if (rest_len > sizeof(ex->request_text))
         panic("exchange", "more came behind a request than is read at once");

@@ -248,6 +248,10 @@ void exchange_drained(struct exchange *ex, struct message *m, size_t n);
 /* As forward_request and forward_response, in large storage when the exchange's own does not suffice. */
 bool exchange_rewrite_request(struct exchange *ex, const struct forward_context *context);
 bool exchange_rewrite_response(struct exchange *ex, struct section *section, const struct forward_context *context);
+/* Opens the pipe of the request's body. False: CONFIG_UPLOADS are open. */
+bool exchange_open_upload(struct exchange *ex) MUST_USE;
+/* Closes it. Harmless when it is closed. */
+void exchange_close_upload(struct exchange *ex);
 /* Gives large storage back; the head is dead, or gets other storage. Harmless without. */
 void exchange_release_large(struct message *m);
 

@@ -40,6 +40,10 @@ void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t 
     ex->request.state = body ? MESSAGE_BODY : MESSAGE_END;
     ex->request.has_length = has_length;
     ex->request.length = length;
+    if (body && !exchange_open_upload(ex)) {
+        exchange_fail(ex, CAUSE_NO_ROOM);
+        return;
+    }
     if (exchange_is_draining()) {
         exchange_fail(ex, CAUSE_DRAINING);
         return;
@@ -63,10 +67,14 @@ void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t 
     context = exchange_context(ex);
     if (ex->proto == PROTO_HTTP11 && !body)
         ex->tunnel = websocket_wanted(head, &ex->tunnel_key);
-    if (ex->tunnel)
+    if (ex->tunnel) {
         ex->request.state = MESSAGE_BODY; /* the tunnel's bytes */
-    if (ex->tunnel)
         exchange_make_room(&ex->request, ADDED_LATER);
+        if (!ex->request.pipe.open && !exchange_open_upload(ex)) {
+            exchange_fail(ex, CAUSE_NO_ROOM);
+            return;
+        }
+    }
     if (!exchange_rewrite_request(ex, &context) ||
         (ex->tunnel && head->protocol.len == 0 && !websocket_connect(head))) {
         exchange_fail(ex, exchange_may_grow(&ex->request) ? CAUSE_NO_ROOM : CAUSE_HEAD_FULL);
@@ -210,6 +218,25 @@ void exchange_local_response(struct exchange *ex, unsigned status)
 
 /* ---- bodies ---- */
 
+static uint32_t uploads; /* pipes of requests that are open */
+
+bool exchange_open_upload(struct exchange *ex)
+{
+    if (uploads == CONFIG_UPLOADS)
+        return false;
+    uploads++;
+    pipe_open(&ex->request.pipe, CONFIG_REQUEST_WINDOW);
+    return true;
+}
+
+void exchange_close_upload(struct exchange *ex)
+{
+    if (!ex->request.pipe.open)
+        return;
+    uploads--;
+    pipe_close(&ex->request.pipe);
+}
+
 static struct side *drainer_of(struct exchange *ex, const struct message *m)
 {
     return m == &ex->request ? &ex->back : &ex->front;
@@ -254,4 +281,6 @@ void exchange_drained(struct exchange *ex, struct message *m, size_t n)
     exchange_await_first(ex);
     if (filler->ops)
         filler->ops->space(ex, n);
+    if (m == &ex->request && m->state == MESSAGE_END && m->pipe.size == 0)
+        exchange_close_upload(ex); /* another one may have its place */
 }

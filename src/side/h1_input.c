@@ -58,6 +58,8 @@ static void begin_request(struct h1_conn *c, const struct h1_request *request)
         h1_conn_await(c, true);
     }
     exchange_request(ex, c->input == H1_BODY, request->body == H1_BODY_LENGTH, request->length);
+    if (c->ex && c->input == H1_BODY && !c->ex->request.pipe.open)
+        c->input = H1_REFUSED; /* there is no room for its body */
     if (c->ex && c->input == H1_BODY)
         h1_body_first(c, from);
     if (c->ex && c->input == H1_BODY && c->chunked)

@@ -1,5 +1,5 @@
-/* Large heads: they pass in both versions, their storage is free again when it should be, and without storage a large
- * head is answered 503, while small ones pass. */
+/* Memory that is leased. Large heads: they pass in both versions, their storage is free again when it should be, and
+ * without storage a large head is answered 503, while small ones pass. */
 #include "core.h"
 
 #include "base/pool.h"
@@ -194,12 +194,50 @@ static void every_size(void **state)
     core_end();
 }
 
+/* ---- bodies of requests ---- */
+
+static struct exchange uploading[CONFIG_UPLOADS];
+
+/* As many requests with a body as there may be: one more is answered 503, and those without a body pass. */
+static void uploads(void **state)
+{
+    const struct ask post = {.framing = ASK_LENGTH, .body = 3000, .query = "n=10"};
+    const struct ask chunked = {.framing = ASK_CHUNKED, .body = 30000, .query = "n=10"};
+    const struct ask get = {.query = "n=10"};
+
+    (void)state;
+    core_world(NULL);
+    core_start(conf, NULL);
+    for (unsigned full = 0; full < 3; full++) {
+        unsigned expected = full == 1 ? 503 : 200;
+        struct client *c[3];
+        struct h2_client *h2 = h2_client_new(FRONT_PORT);
+
+        for (unsigned i = 0; full == 1 && i < CONFIG_UPLOADS; i++)
+            CHECK(exchange_open_upload(&uploading[i]));
+        for (unsigned i = 0; i < 3; i++) {
+            c[i] = client_new(FRONT_PORT);
+            client_ask(c[i], i == 0 ? &post : i == 1 ? &chunked : &get);
+            h2_client_ask(h2, &(struct h2_ask){.ask = i == 0 ? post : i == 1 ? chunked : get});
+        }
+        core_run(60000);
+        for (unsigned i = 0; i < 3; i++) {
+            CHECK_INT(client_response(c[i], 0)->status, i < 2 ? expected : 200);
+            CHECK_INT(h2_client_answer(h2, i)->response.status, i < 2 ? expected : 200);
+        }
+        for (unsigned i = 0; full == 1 && i < CONFIG_UPLOADS; i++)
+            exchange_close_upload(&uploading[i]);
+    }
+    core_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(large_heads),
         cmocka_unit_test(storage_is_given_back),
         cmocka_unit_test(every_size),
+        cmocka_unit_test(uploads),
     };
 
     return CORE_RUN(tests);

@@ -13,9 +13,10 @@
 #include "port_stub.h"
 
 #define BLOCK ((uint32_t)CONFIG_BODY_BLOCK)
-#define PIPES (2 * CONFIG_EXCHANGES)
+#define PIPES (CONFIG_EXCHANGES + CONFIG_UPLOADS)
 #define GUARANTEED_BLOCKS                                                                                              \
-    (CONFIG_EXCHANGES * ((CONFIG_REQUEST_WINDOW + CONFIG_RESPONSE_WINDOW) / CONFIG_BODY_BLOCK + 2))
+    (CONFIG_UPLOADS * (CONFIG_REQUEST_WINDOW / CONFIG_BODY_BLOCK + 1) +                                                \
+     CONFIG_EXCHANGES * (CONFIG_RESPONSE_WINDOW / CONFIG_BODY_BLOCK + 1))
 #define CAPACITY (GUARANTEED_BLOCKS + CONFIG_BODY_BLOCKS_SHARED)
 
 static uint8_t scratch[CONFIG_WINDOW_MAX + CONFIG_REQUEST_WINDOW + CONFIG_RESPONSE_WINDOW];
@@ -39,7 +40,7 @@ static uint8_t byte_at(unsigned which, uint64_t at)
 
 static uint32_t window_of(unsigned which)
 {
-    return which % 2 == 0 ? CONFIG_REQUEST_WINDOW : CONFIG_RESPONSE_WINDOW;
+    return which % 2 == 0 && which < 2 * CONFIG_UPLOADS ? CONFIG_REQUEST_WINDOW : CONFIG_RESPONSE_WINDOW;
 }
 
 static struct pipe_stats stats_now(void)

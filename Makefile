@@ -54,7 +54,7 @@ kconfig_tool := KCONFIG_CONFIG=$(O)/.config $(PYTHON) -m
 
 # Goals that compile nothing and so need no configuration.
 plain_goals := help clean distclean uninstall deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
-    format check-format layering docs check-readme check-man unit sim seeds fuzz compilers options clang-tests footprint-all budget \
+    format check-format layering docs check-readme check-man unit sim seeds fuzz compilers options clang-tests footprint footprint-all bloatcheck stack budget \
     check run bench check-cross cross-%
 compiling := $(filter-out $(plain_goals),$(or $(MAKECMDGOALS),all))
 
@@ -344,7 +344,10 @@ words_of    = $(subst -, ,$(1))
 compilers: $(compilers:%=compile-%)
 $(compilers:%=compile-%): compile-%:
 	+$(Q)$(MAKE) O=$(O)/check/$* CC=$(word 2,$(call words_of,$*)) \
-	    CONFIG_FILE=config/$(word 1,$(call words_of,$*))_defconfig all
+	    CONFIG_FILE=config/$(word 1,$(call words_of,$*))_defconfig \
+	    CFLAGS="$(CFLAGS) $(if $(findstring clang,$*),,$(call_graph))" all
+# What stack.py reads.
+call_graph := -fcallgraph-info=su
 
 # A feature changes few files: ccache compiles the others once.
 options:
@@ -393,7 +396,7 @@ run-emulated: $(O)/culvert
 
 # What the README shows ---------------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-run deps-check deps-bench deps-cross run check bench footprint footprint-all budget help
+.PHONY: deps deps-build deps-run deps-check deps-bench deps-cross run check bench footprint footprint-all bloatcheck stack budget help
 deps: deps-check
 deps-build deps-run deps-check deps-bench deps-cross: deps-%:
 	@.build/deps.sh $*
@@ -402,7 +405,7 @@ run: deps-run
 	+$(Q)$(MAKE) -s $(O)/culvert
 	@DEMO_PORT=$(DEMO_PORT) exec $(PYTHON) -B .build/run.py $(O)/culvert
 
-checks := check-format layering check-readme check-man cppcheck tidy compilers budget options unit sim seeds fuzz system clang-tests
+checks := check-format layering check-readme check-man cppcheck tidy compilers budget stack options unit sim seeds fuzz system clang-tests
 check: deps-check
 	+$(Q).build/check.sh "$(MAKE)" $(checks)
 
@@ -410,13 +413,23 @@ bench: deps-bench
 	+$(Q)$(MAKE) -s $(O)/culvert
 	$(Q)CULVERT=$(abspath $(O)/culvert) $(PYTHON) -B tests/bench/bench.py $(BENCH_ARGS)
 
-footprint: $(O)/culvert
-	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py $(O)
+footprint:
+	+$(Q)$(MAKE) -s O=$(O)/footprint CONFIG_FILE=$(CONFIG_FILE) CFLAGS="$(CFLAGS) $(call_graph)" all
+	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py $(O)/footprint
 footprint-all: $(defconfigs:%=compile-%-gcc)
 	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py $(defconfigs:%=$(O)/check/%-gcc)
 
-# The promise of the tiny build: 512 KiB of RAM.
-budget: compile-tiny-gcc
+# The change by symbol between a revision (BASE=) and this tree.
+bloatcheck:
+	+$(Q)MAKE="$(MAKE)" CROSS_COMPILE=$(CROSS_COMPILE) .build/bloatcheck.sh $(O)/bloat "$(BASE)" "$(CONFIG_FILE)"
+
+# No function of ours can call itself, and the deepest path keeps to 8 KiB.
+stack: compile-host-gcc
+	$(Q)$(PYTHON) -B .build/stack.py --limit 8192 $(O)/check/host-gcc
+
+# The promises: 512 KiB of RAM for the tiny build, 4 MiB for a router's.
+budget: compile-tiny-gcc compile-router-gcc
+	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py --limit 4194304 $(O)/check/router-gcc
 	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py --limit 524288 $(O)/check/tiny-gcc
 
 help:

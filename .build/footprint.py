@@ -17,7 +17,7 @@ DATA = (".data", ".got", ".got.plt", ".data.rel.ro", ".init_array", ".fini_array
 BSS = (".bss", ".tbss")
 # Sections that are not loaded into memory.
 UNLOADED = re.compile(r"\.(debug|comment|gnu\.build|note\.gnu\.gold|symtab|strtab|shstrtab|ARM\.attributes|gnu_debug)")
-SHOWN = 14  # of the largest objects
+SHOWN = 20  # of the largest objects
 POOL = re.compile(r"^POOL\(\s*(\w+)\s*,[^,]+,\s*CONFIG_(\w+)\s*\)", re.M)
 ARRAY = re.compile(r"^static\s[^;=(){}]*?\b(\w+)\[CONFIG_(\w+)\](?:\[[^\]]*\])*\s*[;=]", re.M)
 
@@ -70,20 +70,35 @@ class Build:
         sizes = [size for symbol, size in self.objects.items() if counted.get(symbol) == option]
         return sum(sizes) // self.config[option] if sizes else None
 
-    def guaranteed(self):
-        """Bytes of body blocks that are set aside for one exchange: its windows, and what blocks add to them."""
-        pool = self.objects.get("body_block_pool_storage")
-        if not pool:
-            return None
-        block = self.config["BODY_BLOCK"] + self.pointer
-        return (pool - self.config["BODY_BLOCKS_SHARED"] * block) // self.config["EXCHANGES"]
+    def blocks(self, window):
+        """Bytes of body blocks that are set aside for one window: it may begin and end within a block."""
+        return (self.config[window] // self.config["BODY_BLOCK"] + 1) * (self.config["BODY_BLOCK"] + self.pointer)
+
+    def stack(self):
+        """Bytes of the deepest stack of our own code; None without call graphs."""
+        found = subprocess.run([sys.executable, "-B", ".build/stack.py", os.path.dirname(self.binary)], check=False,
+                               capture_output=True, text=True).stdout
+        deep = re.match(r"stack: ([\d,]+) bytes", found)
+        return deep.group(1) if deep else None
+
+    def own_text(self):
+        """Bytes of code of src/ and port/ in the linked binary."""
+        own = set()
+        for path in glob.glob(os.path.join(os.path.dirname(self.binary), "obj", "**", "*.o"), recursive=True):
+            if os.sep + "tests" + os.sep not in path:
+                own.update(re.findall(r"^\S+ [tT] (\S+)$", tool("nm", "--defined-only", path), re.M))
+        symbols = re.findall(r"^\S+ (\S+) [tT] (\S+)$", tool("nm", "-S", "--defined-only", self.binary), re.M)
+        return sum(int(size, 16) for size, symbol in symbols if symbol in own)
 
     def rows(self, counted):
         """(title, bytes) of what is derived."""
         return [
-            ("each client connection", self.each("CLIENTS", counted)),
+            ("each client connection, which is all that an idle HTTP/1.1 client takes", self.each("CLIENTS", counted)),
+            ("each HTTP/2 client in addition", self.each("H2_CLIENTS", counted)),
             ("each request in progress: its heads and state", self.each("EXCHANGES", counted)),
-            ("each request in progress: its guaranteed body blocks", self.guaranteed()),
+            ("each request in progress: the guaranteed blocks of its response", self.blocks("RESPONSE_WINDOW")),
+            ("each request with a body: its guaranteed blocks", self.blocks("REQUEST_WINDOW")),
+            ("each head above what requests have of their own", self.each("HEADS_LARGE", counted)),
             ("each backend connection", self.each("BACKEND_CONNS", counted)),
             ("each TLS connection of a client", self.each("TLS_CLIENTS", counted)),
             ("each TLS connection to a backend", self.each("TLS_BACKENDS", counted)),
@@ -110,7 +125,10 @@ def main(directories):
     print("|---|" + "---:|" * len(builds))
     for kind in ("text", "rodata", "data", "bss"):
         line(kind, [b.sections[kind] for b in builds])
+    line("of text, the program's own code", [b.own_text() for b in builds])
+    line("**flash (text + rodata + data)**", [f"**{sum(b.sections[k] for k in ('text', 'rodata', 'data')):,}**" for b in builds])
     line("**RAM (data + bss)**", [f"**{b.sections['data'] + b.sections['bss']:,}**" for b in builds])
+    line("stack of its own code at most", [b.stack() for b in builds])
     line("*bss by object*", ["" for _ in builds])
     symbols = sorted({s for b in builds for s in b.objects}, key=lambda s: (-max(b.objects.get(s, 0) for b in builds), s))
     for symbol in symbols[:SHOWN]:

@@ -832,6 +832,7 @@ static void test_reverse(void **state)
                                                "attribute: not empty, without a semicolon\n");
 }
 
+#define EXPECTED_TARGET "expected a target (FILE, -, stderr, syslog:..., serial:...), and perhaps a format\n"
 static void test_logs(void **state)
 {
     (void)state;
@@ -845,8 +846,8 @@ static void test_logs(void **state)
     }
     bad("CustomLog x common",
         "c:3: CustomLog: 'common': expected no format: the access log has its own, by the name culvert\n");
-    bad("CustomLog \"\"", "c:3: CustomLog: '': expected the name of a file, or - for standard output\n");
-    bad("CustomLog \"|cat\"", "c:3: CustomLog: '|cat': expected the name of a file, or - for standard output\n");
+    bad("CustomLog \"\"", "c:3: CustomLog: '': " EXPECTED_TARGET);
+    bad("CustomLog \"|cat\"", "c:3: CustomLog: '|cat': " EXPECTED_TARGET);
     bad("LogLevel all",
         "c:3: LogLevel: 'all': expected emerg, alert, crit, error, warn, notice, info, debug or trace1 to "
         "trace8\n");

@@ -15,12 +15,16 @@ import textwrap
 
 import kconfiglib
 
+import openwrt
+
 DEFCONFIGS = ("host", "router", "tiny")
 SOURCE = ".build/directives.txt"
 TABLE = "src/ops/config_directives.c"
 README = "README.md"
 PAGES = ("config/man/culvert.8", "config/man/culvert.conf.5")
-UNPRINTED = {"ProxyTimeout"}  # it is told by each backend's timeout=
+# ProxyTimeout is told by each backend's timeout=; ProxyRequests says nothing.
+UNPRINTED = {"ProxyTimeout", "ProxyRequests"}
+OPENWRT = "port/openwrt/Config.in"
 SAME = "-"  # README's sign for "nothing to say"
 
 
@@ -274,6 +278,8 @@ REGIONS = {
 
 def updated(path):
     """The file's text with its generated regions made anew."""
+    if path == OPENWRT:
+        return openwrt.config_in()
     markdown = path.endswith(".md")
     begin, end = (r"<!-- make docs: ([\w ]+) -->", "<!-- end -->") if markdown else (r'\.\\" make docs: ([\w ]+)',
                                                                                     r'\.\\" end')
@@ -295,7 +301,7 @@ def faults():
     for name in told:
         if name not in known:
             yield f"{SOURCE}: {name} is no directive of {TABLE}"
-    for path in (README, *PAGES):
+    for path in (README, *PAGES, OPENWRT):
         old, new = read(path).splitlines(), updated(path).splitlines()
         if old != new:
             yield "\n".join([f"{path} is not up to date. Run make docs (tables come from {SOURCE} and Kconfig):",
@@ -310,7 +316,7 @@ def main(args):
         return 1 if found else 0
     if args:
         sys.exit(__doc__)
-    for path in (README, *PAGES):
+    for path in (README, *PAGES, OPENWRT):
         text = updated(path)
         if text != read(path):
             with open(path, "w", encoding="utf-8") as file:

@@ -77,6 +77,16 @@ static CONF_APPLY(apply_proxy_timeout)
     conf_time(reader, words[0], 1000, &reader->proxy_timeout_ms);
 }
 
+/* What can only be Off: it is taken as it stands in known configurations. */
+static CONF_APPLY(apply_off)
+{
+    bool on;
+
+    (void)self, (void)count;
+    if (conf_flag(reader, words[0], &on) && on)
+        conf_error(reader, words[0], "expected Off: this is a reverse proxy only");
+}
+
 static CONF_APPLY(apply_via)
 {
     static const struct text choices[] = {
@@ -166,6 +176,7 @@ static const struct conf_directive directives[] = {
      NEEDS(REVERSE_MAP, conf_apply_cookie_path, conf_print_cookie_path)},
     {NAME("ProxyPassReverseCookieDomain", "INTERNAL-DOMAIN PUBLIC-DOMAIN"), WORDS(2, 2),
      NEEDS(REVERSE_MAP, conf_apply_cookie_domain, conf_print_cookie_domain)},
+    {NAME("ProxyRequests", "Off"), WORDS(1, 1), .apply = apply_off},
     {FLAG("ProxyPreserveHost", site.forward.preserve_host)},
     {FLAG("ProxyAddHeaders", site.forward.add_headers)},
     {NAME("ProxyVia", "Off, On, Full or Block"), WORDS(1, 1), .apply = apply_via, PRINT(via)},

@@ -73,14 +73,27 @@ static bool parse_value(struct conf_reader *reader, const struct key *key, struc
     return true;
 }
 
+/* What httpd's workers have beyond these, and known configurations set: nothing here depends on it. The path is always
+   passed on as it came, which is what nocanon asks for. */
+static bool is_ignored(struct text word, struct text name)
+{
+    static const struct text names[] = {
+        TEXT_INIT("min"),          TEXT_INIT("smax"),      TEXT_INIT("retry"),        TEXT_INIT("keepalive"),
+        TEXT_INIT("flushpackets"), TEXT_INIT("flushwait"), TEXT_INIT("iobuffersize"), TEXT_INIT("receivebuffersize"),
+        TEXT_INIT("enablereuse"),
+    };
+    size_t i;
+
+    return text_eq_nocase(word, TEXT("nocanon")) || (name.len < word.len && conf_find(name, CONF_NAMES(names), &i));
+}
+
 bool conf_key(struct conf_reader *reader, struct text word, struct conf_keys *out, const struct conf_names *more)
 {
     size_t equals = text_find(word, '=', 0);
     struct text name = text_first(word, equals), value = text_skip(word, equals + 1);
     size_t i;
 
-    /* The path is always passed on as it came, which is what this word asks httpd for. */
-    if (text_eq_nocase(word, TEXT("nocanon")))
+    if (is_ignored(word, name))
         return true;
     if (!conf_find(name, CONF_NAMES(keys), &i)) {
         conf_error_key(reader, word, more, CONF_NAMES(keys));

@@ -321,7 +321,7 @@ class Connection:
 class Peer:
     """The backend: listens on a loopback port, or on a unix socket, until stop()."""
 
-    def __init__(self, port=0, mute=False, path=None, **settings):
+    def __init__(self, port=0, mute=False, path=None, host="127.0.0.1", **settings):
         """`settings` by their lower-case names: max_concurrent_streams=4. A mute peer accepts and never says a byte."""
         codes = h2.settings.SettingCodes
         self.settings = {getattr(codes, name.upper()): value for name, value in settings.items()}
@@ -338,7 +338,7 @@ class Peer:
         self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
         if not path:
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(str(path) if path else ("127.0.0.1", port))
+        self.listener.bind(str(path) if path else (host, port))
         self.listener.listen(128)
         self.port = None if path else self.listener.getsockname()[1]
         self.threads = [threading.Thread(target=self.accept, daemon=True)]

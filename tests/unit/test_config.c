@@ -368,7 +368,7 @@ static void test_proxy_pass(void **state)
 
     (void)state;
     good("Listen 127.0.0.1:80\nProxyPass \"/app/private\" \"!\"\n"
-         "ProxyPass /app h2c://127.0.0.1:8081/base max=2 connectiontimeout=500ms timeout=7 acquire=300 nocanon\n"
+         "ProxyPass /app h2c://127.0.0.1:8081/base max=2 connectiontimeout=500ms timeout=7 acquire=300 nocanon min=1\n"
          "ProxyPass '/sp ace' H2C://[2001:DB8::1]\nProxyPass /two h2c://127.0.0.1:8081 max=2\n"
          "ProxyPass /four h2c://127.0.0.1:80/\nProxyPass /three h2c://127.0.0.1/\n");
     assert_int_equal(config.site.routes.count, 6);
@@ -442,7 +442,9 @@ static void test_proxy_pass_errors(void **state)
         {"/x h2c://b/ max=65",
          "'65': expected a number from 1 to 64; a larger one needs a larger CONFIG_BACKEND_CONNS\n"},
         {"/x h2c://b/ max", "'': expected a number from 1 to 64; a larger one needs a larger CONFIG_BACKEND_CONNS\n"},
-        {"/x h2c://b/ min=1", "'min=1': " EXPECTED_KEYS},
+        {"/x h2c://b/ colour=1", "'colour=1': " EXPECTED_KEYS},
+        {"/x h2c://b/ smax",
+         "'smax': expected a key: did you mean max=?\n"}, /* a key of httpd's is taken with a value only */
         {"/x h2c://b/ acquire=x",
          "'x': expected a time from 1ms to 24 days: a number of milliseconds, or one with ms, s, "
          "min or h\n"},

@@ -55,7 +55,7 @@ kconfig_tool := KCONFIG_CONFIG=$(O)/.config $(PYTHON) -m
 # Goals that compile nothing and so need no configuration.
 plain_goals := help clean distclean uninstall deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
     format check-format layering docs check-readme check-man unit sim seeds fuzz compilers options clang-tests footprint footprint-all bloatcheck stack budget \
-    check run bench check-cross cross-%
+    check run bench check-cross cross-% randconfig-check
 compiling := $(filter-out $(plain_goals),$(or $(MAKECMDGOALS),all))
 
 # $(call remember,FILE,TEXT): FILE holds TEXT, and is touched only when TEXT changes.
@@ -228,7 +228,7 @@ uninstall:
 	-rmdir $(DESTDIR)$(ETC) 2>/dev/null
 
 clean:
-	rm -rf $(O)/obj $(O)/asan $(O)/clang $(O)/check $(O)/fuzz $(O)/seeds $(O)/test $(O)/tidy $(O)/include $(O)/culvert $(O)/libculvert.a \
+	rm -rf $(O)/randconfig $(O)/obj $(O)/asan $(O)/clang $(O)/check $(O)/fuzz $(O)/seeds $(O)/test $(O)/tidy $(O)/include $(O)/culvert $(O)/libculvert.a \
 	    $(O)/check-conf $(O)/builtin_files.* $(O)/.flags $(O)/.lib-sources $(O)/.config-source $(O)/.config-checked
 
 distclean: clean
@@ -393,6 +393,12 @@ run-emulated: $(O)/culvert
 	$(Q)$<-emulated -V | head -2
 	$(Q)CULVERT=$(abspath $<-emulated) $(PYTHON) -B -m pytest -q -p no:cacheprovider -n $(PYTEST_JOBS) -rP \
 	    tests/system/test_traffic.py $(PYTEST_ARGS)
+
+# Random valid configurations, drawn from SEED: built without a warning, and run by the simulator's tests.
+export N SEED ONLY PROGRAMS
+.PHONY: randconfig-check
+randconfig-check: deps-check
+	$(Q)MAKE_COMMAND="$(MAKE)" $(PYTHON) -B .build/randconfig.py $(O)/randconfig
 
 # What the README shows ---------------------------------------------------------------------------------------
 

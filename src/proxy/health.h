@@ -56,6 +56,13 @@ static inline void health_quiet(void)
 {
 }
 
+static inline bool health_waits(const struct member *member, uint32_t now, uint32_t *left)
+{
+    (void)member, (void)now;
+    *left = 0;
+    return false;
+}
+
 #endif
 
 #endif

@@ -23,6 +23,10 @@ void core_start(const char *conf, const char *more);
 /* The same, but may fail: false, and nothing is left open. */
 bool core_try_start(const char *conf);
 
+/* Leaves the world, and the test as one that is skipped: this build has no room, or no code, for what it shows. With
+   SIM_ANY=1 in the environment core_start does so when the core says which option a configuration lacks. */
+void core_skip(const char *why);
+
 /* Runs until all clients are done; a violation when they are not within `ms` of virtual time. */
 void core_run(uint32_t ms);
 

@@ -339,10 +339,8 @@ void sim_begin(const struct sim_options *options)
     origins_reset();
 }
 
-void sim_end(void)
+void sim_leave(void)
 {
-    if (sim_open_handles() > 0)
-        sim_violation("the core left %u handles open", sim_open_handles());
     while (blocks.next != &blocks)
         sim_free(blocks.next->bytes);
     peers = NULL;
@@ -352,6 +350,13 @@ void sim_end(void)
     clients_reset();
     h2_clients_reset();
     origins_reset();
+}
+
+void sim_end(void)
+{
+    if (sim_open_handles() > 0)
+        sim_violation("the core left %u handles open", sim_open_handles());
+    sim_leave();
     if (note_count > 0)
         fail_msg("[%s, seed %llu] %u findings:\n%s", description, (unsigned long long)sim.seed, note_count, notes);
 }

@@ -33,6 +33,8 @@ void sim_begin(const struct sim_options *options);
 /* Ends it. The core must have closed all its handles, and no violation may have been noted: ends the program otherwise.
  */
 void sim_end(void);
+/* The same, without a look at it: the test says nothing. */
+void sim_leave(void);
 /* The options in force; may be changed while the world runs. */
 extern struct sim_options sim;
 

@@ -1,5 +1,5 @@
 /* HTTP/2 clients: their connections. */
-#include "sim_h2_client.h"
+#include "core.h"
 
 #include "base/arena.h"
 
@@ -315,6 +315,8 @@ struct h2_client *h2_client_new(uint16_t port)
 {
     struct h2_client *c = sim_alloc(sizeof(*c));
 
+    if (!IS_ENABLED(CONFIG_H2_FRONT))
+        core_skip("this build has no HTTP/2 clients (CONFIG_H2_FRONT is off)");
     if (client_count == CLIENTS)
         sim_abort("too many HTTP/2 clients");
     c->peer.step = step;

@@ -14,7 +14,7 @@ OPEN = ("LimitRequestBody 0", "MaxKeepAliveRequests 0")
 
 
 # The files are made once, in one process.
-pytestmark = pytest.mark.xdist_group("big")
+pytestmark = [pytest.mark.xdist_group("big"), pytest.mark.once]
 
 
 def write(path, size, step):

@@ -10,7 +10,7 @@ import culvert as culvert_module
 from procs import Process, curl, free_port, run, wait_until
 
 BUILD = os.path.join(culvert_module.ROOT, "build", "builtin")
-pytestmark = pytest.mark.xdist_group("builtin")  # one build folder
+pytestmark = [pytest.mark.xdist_group("builtin"), pytest.mark.once]  # one build folder
 
 
 def make(goal, conf, check=True):

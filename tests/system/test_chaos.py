@@ -193,6 +193,7 @@ def twice(origins):
 
 
 @pytest.mark.xdist_group("chaos")
+@pytest.mark.once
 def test_chaos(make_culvert, origins):
     members = [f'BalancerMember "h2c://127.0.0.1:{o.port}" retry=1 timeout=3 connectiontimeout=1 ping=1 retries=3 '
                'acquire=10000' for o in origins]

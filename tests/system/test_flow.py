@@ -21,6 +21,7 @@ def warm_up(proxy):
             assert client.ask("POST", "/echo", body=body).status == 200
 
 
+@pytest.mark.once
 def test_slow_client_does_not_make_the_proxy_grow(make_culvert, peer):
     proxy = make_culvert(peer, release=True)
     warm_up(proxy)
@@ -38,6 +39,7 @@ def test_slow_client_does_not_make_the_proxy_grow(make_culvert, peer):
     assert answer.complete and answer.body == behave.pattern(BIG)
 
 
+@pytest.mark.once
 def test_stalled_streams_do_not_stall_their_siblings(proxy, peer):
     """Many clients stop reading; others still get large answers over the same backend connection."""
     stalled = [proxy.client(receive_buffer=32768, timeout=60) for _ in range(12)]
@@ -75,6 +77,7 @@ def upload():
         thread.join(30)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("chunked", [False, True])
 def test_slow_backend_stops_a_big_upload(make_culvert, peer, upload, chunked):
     """The stream's window is not given back: the client is stopped, others are not, and nothing is lost."""

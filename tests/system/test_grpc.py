@@ -228,6 +228,7 @@ def test_many_cancellations_cost_no_connection(grpc, server):
     assert len(ports) == 1 and backend_ports(server) == ports
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("method,messages,size", [
     ("unary", [{"bytes": 10_000}], 10_000), ("spread", [{"count": 20, "size": 5000}], 100_000),
     ("chat", [{"bytes": 5000, "repeat": 20}], 100_000)])

@@ -61,6 +61,7 @@ def test_a_second_server_when_the_first_is_silent(named, make_culvert, dns):
         silent.stop()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("answer", [{"code": NXDOMAIN}, {"code": SERVFAIL}, {}, {"garbage": b"\x85\x80" + b"\xff" * 40}],
                          ids=["nxdomain", "servfail", "nodata", "garbage"])
 def test_unknown_at_start(named, dns, answer):
@@ -84,6 +85,7 @@ def test_a_silent_server_stops_nothing(named, make_peer, dns):
     assert dns.count(NAME) <= 2
 
 
+@pytest.mark.once
 def test_a_new_address_after_its_time(named, peer, dns):
     """The TTL counts as NAME_TTL_MIN_S, 5 s. The connection to the old address is told to go."""
     proxy = named(a=["127.0.0.1"], ttl=1)

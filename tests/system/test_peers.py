@@ -229,6 +229,7 @@ def test_h2load_uploads(make_culvert, make_nghttpd, site, proto):
     one_connection(proxy, origin, 500)
 
 
+@pytest.mark.once
 def test_hundred_thousand_requests(make_culvert, make_nghttpd, site, trace):  # noqa: F811
     """None fails, one backend connection, and not one byte of memory is asked for."""
     origin = make_nghttpd(site)
@@ -241,6 +242,7 @@ def test_hundred_thousand_requests(make_culvert, make_nghttpd, site, trace):  # 
     one_connection(proxy, origin, 100_000)
 
 
+@pytest.mark.once
 def test_ten_thousand_requests_to_node(make_culvert, node_origin):
     proxy = make_culvert(node_origin, UNLIMITED, args=PATIENT, release=True)
     h2load(proxy, "/size/1024", 10_000, "-c", "16", "-m", "32")

@@ -46,6 +46,19 @@ static enum port_result send_bytes(struct tls *tls, const uint8_t *bytes, size_t
     return result == PORT_OK && *n < len ? PORT_AGAIN : result;
 }
 
+static struct tls_kept *keep(const uint8_t *bytes, size_t len)
+{
+    struct tls_kept *kept = pool_take(&tls_kept_pool);
+
+    if (kept) {
+        kept->at = 0;
+        kept->end = (uint32_t)len;
+        memcpy(kept->bytes, bytes, len);
+        return kept;
+    }
+    panic("tls", "encrypted bytes were collected that cannot be kept");
+}
+
 /* Hands what was collected to the socket, and keeps what it does not take. */
 static enum port_result send_out(struct tls *tls)
 {
@@ -55,14 +68,8 @@ static enum port_result send_out(struct tls *tls)
     if (out_end == 0)
         return PORT_OK;
     result = send_bytes(tls, out, out_end, &n);
-    if (result == PORT_AGAIN) {
-        tls->kept = pool_take(&tls_kept_pool);
-        if (!tls->kept)
-            panic("tls", "encrypted bytes were collected that cannot be kept");
-        tls->kept->at = 0;
-        tls->kept->end = (uint32_t)(out_end - n);
-        memcpy(tls->kept->bytes, out + n, out_end - n);
-    }
+    if (result == PORT_AGAIN)
+        tls->kept = keep(out + n, out_end - n);
     out_end = 0;
     return result;
 }

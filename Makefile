@@ -8,6 +8,7 @@ O      ?= build
 PREFIX ?= /usr/local
 SBIN   ?= $(PREFIX)/sbin
 MAN    ?= $(PREFIX)/share/man
+DATA   ?= $(PREFIX)/share/culvert
 ETC    ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)/culvert
 PYTHON ?= /usr/bin/python3
 LINK   ?= static
@@ -83,6 +84,7 @@ src-$(CONFIG_EPOLL)       += port/posix/watch_epoll.c
 src-$(if $(CONFIG_EPOLL),,y) += port/posix/watch.c
 src-$(CONFIG_UNIX_SOCKETS) += port/posix/unix.c
 src-$(CONFIG_LOG_SERIAL)  += port/posix/log_serial.c
+src-$(CONFIG_LOG_FORMAT)  += src/proxy/access_format.c src/proxy/log_format.c src/proxy/log_time.c src/ops/config_log_format.c
 src-$(CONFIG_LOG_SYSLOG)  += port/posix/log_syslog.c
 src-$(CONFIG_PROXY_PROTOCOL) += src/side/proxy_front.c src/net/proxy_protocol.c
 src-$(CONFIG_CARES)       += src/proxy/names.c port/posix/lookup.c port/posix/hosts.c
@@ -212,9 +214,10 @@ man_pages := config/man/culvert.8 config/man/culvert.conf.5
 
 .PHONY: install install-strip uninstall clean distclean
 install: $(O)/culvert
-	install -d $(DESTDIR)$(SBIN) $(DESTDIR)$(ETC)
+	install -d $(DESTDIR)$(SBIN) $(DESTDIR)$(ETC) $(DESTDIR)$(DATA)
 	install -m 755 $(O)/culvert $(DESTDIR)$(SBIN)/culvert
 	install -m 644 config/culvert.conf $(DESTDIR)$(ETC)/culvert.conf.example
+	install -m 644 config/culvert.lnav.json $(DESTDIR)$(DATA)/culvert.lnav.json
 	install -d $(DESTDIR)$(MAN)/man5 $(DESTDIR)$(MAN)/man8
 	install -m 644 $(filter %.5,$(man_pages)) $(DESTDIR)$(MAN)/man5
 	install -m 644 $(filter %.8,$(man_pages)) $(DESTDIR)$(MAN)/man8
@@ -223,9 +226,9 @@ install-strip: install
 	$(STRIP) $(DESTDIR)$(SBIN)/culvert
 
 uninstall:
-	rm -f $(DESTDIR)$(SBIN)/culvert $(DESTDIR)$(ETC)/culvert.conf.example \
+	rm -f $(DESTDIR)$(SBIN)/culvert $(DESTDIR)$(ETC)/culvert.conf.example $(DESTDIR)$(DATA)/culvert.lnav.json \
 	    $(DESTDIR)$(MAN)/man5/culvert.conf.5 $(DESTDIR)$(MAN)/man8/culvert.8
-	-rmdir $(DESTDIR)$(ETC) 2>/dev/null
+	-rmdir $(DESTDIR)$(ETC) $(DESTDIR)$(DATA) 2>/dev/null
 
 clean:
 	rm -rf $(O)/randconfig $(O)/obj $(O)/asan $(O)/clang $(O)/check $(O)/fuzz $(O)/seeds $(O)/test $(O)/tidy $(O)/include $(O)/culvert $(O)/libculvert.a \

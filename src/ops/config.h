@@ -14,6 +14,12 @@
 #include "side/front.h"
 #include "side/proxy_front.h"
 
+/* A LogFormat. */
+struct config_log_format {
+    struct text nickname; /* empty: it is for a CustomLog that names none */
+    struct text format;
+};
+
 struct config {
     struct site site;
     struct front_settings front;
@@ -27,6 +33,11 @@ struct config {
     struct balancer *balancers[CONFIG_BALANCERS]; /* settings and members filled; health_start makes them run */
     uint16_t balancer_count;
     struct log_target logs[LOG_STREAMS]; /* CustomLog, ErrorLog */
+#if IS_ENABLED(CONFIG_LOG_FORMAT)
+    struct config_log_format log_formats[CONFIG_LOG_FORMATS];
+    uint8_t log_format_count;
+    struct text log_choice; /* nickname or format in CustomLog; empty: none. site.log is what it means */
+#endif
     enum log_level log_level;
     uint32_t warnings; /* unreachable ProxyPass lines and the like, already reported */
     /* the strings above stand in here */

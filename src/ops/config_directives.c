@@ -193,6 +193,8 @@ static const struct conf_directive directives[] = {
     {NUMBER("LimitRequestFields", apply_fields, u32, front.limits.fields, 0, FIELDS_MAX, "CONFIG_HEAD_FIELDS")},
     {NUMBER("LimitRequestFieldSize", apply_size, u32, front.limits.field, 1, LINE_MAX, "CONFIG_REQUEST_HEAD")},
     {NUMBER("LimitRequestLine", apply_size, u32, front.limits.line, 1, LINE_MAX, "CONFIG_REQUEST_HEAD")},
+    {NAME("LogFormat", "FORMAT and perhaps its nickname"), WORDS(1, 2),
+     NEEDS(LOG_FORMAT, conf_apply_log_format, conf_print_log_format)},
     {NAME("CustomLog", "a target (FILE, -, stderr, syslog:..., serial:...), and perhaps a format"), WORDS(1, 2),
      .apply = conf_apply_custom_log, PRINT(log), .field = offsetof(struct config, logs[LOG_ACCESS])},
     {NAME("ErrorLog", "a target: FILE, -, stderr, syslog:... or serial:..."), WORDS(1, 1),

@@ -153,11 +153,10 @@ static void take_target(struct conf_reader *reader, const struct conf_directive 
 
 CONF_APPLY(conf_apply_custom_log)
 {
-    if (count == 2 && !text_eq_nocase(words[1], TEXT("culvert"))) {
-        conf_error(reader, words[1], "expected no format: the access log has its own, by the name culvert");
-        return;
-    }
-    take_target(reader, self, words[0], &reader->config->logs[LOG_ACCESS]);
+    if (count == 2 && words[1].len == 0)
+        conf_error(reader, words[1], "expected %s", self->usage);
+    else if (conf_choose_log_format(reader, count == 2 ? words[1] : TEXT("")))
+        take_target(reader, self, words[0], &reader->config->logs[LOG_ACCESS]);
 }
 
 CONF_APPLY(conf_apply_error_log)
@@ -173,6 +172,7 @@ void conf_check_logs(struct conf_reader *reader)
     if (a->to.kind == PORT_LOG_SERIAL && b->to.kind == PORT_LOG_SERIAL && a->to.speed != b->to.speed &&
         text_eq(text_of(a->to.path), text_of(b->to.path)))
         conf_error(reader, text_of(a->to.path), "expected the same speed in CustomLog and ErrorLog");
+    conf_settle_log_format(reader);
 }
 
 CONF_PRINTS(conf_print_log)
@@ -183,5 +183,9 @@ CONF_PRINTS(conf_print_log)
 
     textbuf_init(&b, storage, sizeof(storage));
     log_target_put(&b, target);
-    conf_put_line(out, self->name, textbuf_text(&b));
+    conf_put_name(out, self->name);
+    conf_put_word(out, textbuf_text(&b));
+    if (self->field == offsetof(struct config, logs[LOG_ACCESS]))
+        conf_put_log_choice(out);
+    conf_put_end(out);
 }

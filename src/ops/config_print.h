@@ -43,6 +43,7 @@ CONF_PRINTS(conf_print_text); /* struct text; empty: no line */
 CONF_PRINTS(conf_print_file); /* const char *; NULL or empty: no line */
 CONF_PRINTS(conf_print_log);  /* struct log_target (config_log.c) */
 /* The others. */
+CONF_PRINTS(conf_print_log_format); /* config_log_format.c */
 CONF_PRINTS(conf_print_via);
 CONF_PRINTS(conf_print_keepalive);
 CONF_PRINTS(conf_print_read_timeout);

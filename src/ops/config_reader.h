@@ -32,7 +32,8 @@ struct conf_reader {
     bool keepalive;
     uint8_t proxy_mode;        /* enum listener_proxy: RemoteIPProxyProtocol */
     uint32_t proxy_timeout_ms; /* 0: not given */
-    struct conf_place limits;  /* the last LimitRequestLine or LimitRequestFieldSize */
+    struct conf_place custom_log;
+    struct conf_place limits; /* the last LimitRequestLine or LimitRequestFieldSize */
     struct conf_place listens[CONFIG_LISTENERS];
     struct conf_place backends[CONFIG_BACKENDS];
     struct conf_place balancers[CONFIG_BALANCERS];
@@ -153,6 +154,9 @@ bool conf_proxy_mode(struct conf_reader *reader, struct text word, struct text v
 /* At the end: listeners that do not say it themselves. */
 void conf_settle_proxy(struct conf_reader *reader);
 
+/* The nickname of the access log's own format. */
+#define CONF_LOG_COMPACT TEXT("culvert")
+
 /* ---- directives of their own files ---- */
 
 #define CONF_APPLY(name)                                                                                               \
@@ -170,6 +174,7 @@ CONF_APPLY(conf_apply_proxy_protocol); /* config_remote_ip.c */
 CONF_APPLY(conf_apply_resolver);       /* config_resolver.c */
 CONF_APPLY(conf_apply_custom_log);     /* config_log.c */
 CONF_APPLY(conf_apply_error_log);
+CONF_APPLY(conf_apply_log_format); /* config_log_format.c */
 CONF_APPLY(conf_apply_trusted_proxy);
 CONF_APPLY(conf_apply_proxy_exceptions);
 CONF_APPLY(conf_apply_header);   /* config_header.c */
@@ -195,6 +200,33 @@ void conf_check_protocols(struct conf_reader *reader);
 
 /* config_log.c: both logs together. */
 void conf_check_logs(struct conf_reader *reader);
+
+/* config_log_format.c: takes the format of a CustomLog (empty: it has none; false: it is wrong, reported), makes it the
+   site's when all lines are read, and prints it behind CustomLog's target. */
+#if IS_ENABLED(CONFIG_LOG_FORMAT)
+bool conf_choose_log_format(struct conf_reader *reader, struct text word);
+void conf_settle_log_format(struct conf_reader *reader);
+void conf_put_log_choice(struct conf_printer *out);
+#else
+static inline bool conf_choose_log_format(struct conf_reader *reader, struct text word)
+{
+    bool known = word.len == 0 || text_eq_nocase(word, CONF_LOG_COMPACT);
+
+    if (!known)
+        conf_error(reader, word, "this build has only the format culvert (CONFIG_LOG_FORMAT is off)");
+    return known;
+}
+
+static inline void conf_settle_log_format(struct conf_reader *reader)
+{
+    (void)reader;
+}
+
+static inline void conf_put_log_choice(struct conf_printer *out)
+{
+    (void)out;
+}
+#endif
 
 /* config_check.c: settles what depends on several lines, checks it, and resolves host names. */
 void conf_check(struct conf_reader *reader);

@@ -1,11 +1,36 @@
-/* The access log: one line for each exchange, in the grammar that README.md gives. */
+/* The access log: one line for each exchange, in the grammar that README.md gives or in a LogFormat. */
 #ifndef CULVERT_PROXY_ACCESS_LOG_H
 #define CULVERT_PROXY_ACCESS_LOG_H
 
+#include "http/head.h"
+
 struct exchange;
 
-/* Writes the line of an exchange that ended into the log's ring. Bounded by CONFIG_LOG_LINE: the request text is what
- * is cut. */
+#if IS_ENABLED(CONFIG_LOG_FORMAT)
+/* Notes the fields that the format of an exchange's site names: none yet; those of the request, before it is rewritten;
+   those of the final response as the front gets it. */
+void access_note_start(struct exchange *ex);
+void access_note_request(struct exchange *ex);
+void access_note_response(struct exchange *ex, const struct section *section);
+#else
+static inline void access_note_start(struct exchange *ex)
+{
+    (void)ex;
+}
+
+static inline void access_note_request(struct exchange *ex)
+{
+    (void)ex;
+}
+
+static inline void access_note_response(struct exchange *ex, const struct section *section)
+{
+    (void)ex, (void)section;
+}
+#endif
+
+/* Writes the line of an exchange that ended into the log's ring. Bounded by CONFIG_LOG_LINE: texts of clients are
+ * what is cut. */
 void access_log_write(const struct exchange *ex);
 
 #endif

@@ -121,6 +121,7 @@ static void exchange_start(struct exchange *ex)
     ex->cause = CAUSE_NONE;
     ex->cause_state = EXCHANGE_READING;
     ex->word = NULL;
+    access_note_start(ex);
     exchange_init_timers(ex);
     ex->interims = 0;
     backend_wait_init(&ex->wait, NULL);

@@ -139,6 +139,10 @@ struct exchange {
     enum cause cause;                /* CAUSE_NONE: normal */
     enum exchange_state cause_state; /* the phase in which the cause came */
 
+#if IS_ENABLED(CONFIG_LOG_FORMAT)
+    struct log_fields log_fields;
+#endif
+
     struct timer timer;       /* of the back: queue, connect, between two signs of life */
     struct timer first;       /* from the request's end until the response head */
     struct timer whole;       /* until the response's end */

@@ -1,6 +1,7 @@
 /* The two messages of an exchange on their way: the request to its backend, the response to its front, bodies both
  * ways. */
 #include "http/uri.h"
+#include "proxy/access_log.h"
 #include "proxy/exchange.h"
 #include "proxy/websocket.h"
 
@@ -37,6 +38,7 @@ void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t 
 
     ex->client_authority = head->authority;
     ex->client_method = head->method;
+    access_note_request(ex);
     ex->request.state = body ? MESSAGE_BODY : MESSAGE_END;
     ex->request.has_length = has_length;
     ex->request.length = length;
@@ -160,6 +162,7 @@ static void announce(struct exchange *ex, const struct section *section)
     m->ready_used = m->head.used;
     if (section->kind == SECTION_FINAL) {
         ex->status = section->status;
+        access_note_response(ex, section);
         m->state = MESSAGE_BODY;
         timer_cancel(&ex->first);
         if (ex->tunnel)

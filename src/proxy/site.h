@@ -3,11 +3,13 @@
 #define CULVERT_PROXY_SITE_H
 
 #include "proxy/forward.h"
+#include "proxy/log_format.h"
 #include "proxy/route.h"
 
 struct site {
     struct route_table routes;
     struct forward_settings forward;
+    struct log_format log; /* of the access log */
 };
 
 #endif

@@ -846,8 +846,6 @@ static void test_logs(void **state)
         good_line("LogLevel trace8");
         assert_int_equal(config.log_level, LOG_TRACE_);
     }
-    bad("CustomLog x common",
-        "c:3: CustomLog: 'common': expected no format: the access log has its own, by the name culvert\n");
     bad("CustomLog \"\"", "c:3: CustomLog: '': " EXPECTED_TARGET);
     bad("CustomLog \"|cat\"", "c:3: CustomLog: '|cat': " EXPECTED_TARGET);
     bad("LogLevel all",

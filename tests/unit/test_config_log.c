@@ -99,6 +99,76 @@ static void test_plain_errors(void **state)
     bad("ErrorLog /a /b", "c:3: ErrorLog: '/b': expected a target: FILE, -, stderr, syslog:... or serial:...\n");
 }
 
+#define COMMON "LogFormat \"%h %l %u %t \\\"%r\\\" %>s %b\" common\n"
+
+#if IS_ENABLED(CONFIG_LOG_FORMAT)
+
+/* How many parts the format of the access log has. */
+static unsigned parts(const char *lines)
+{
+    good(lines);
+    return config.site.log.part_count;
+}
+
+static void test_formats(void **state)
+{
+    (void)state;
+    assert_int_equal(parts("CustomLog -"), 0);
+    assert_int_equal(parts("CustomLog - culvert"), 0);
+    assert_int_equal(parts(COMMON), 0);
+    assert_int_equal(parts(COMMON "CustomLog - culvert"), 0);
+    assert_int_equal(parts(COMMON "CustomLog - common"), 13);
+    assert_int_equal(parts("CustomLog - COMMON\n" COMMON), 13);                   /* the order does not matter */
+    assert_int_equal(parts(COMMON "LogFormat %s common\nCustomLog - common"), 1); /* the last one counts */
+    assert_int_equal(parts("CustomLog - \"%h %r\""), 3);
+    assert_int_equal(parts("LogFormat %s\nCustomLog -"), 1); /* without nickname: where none is named */
+    assert_int_equal(parts("LogFormat %s"), 1);
+    assert_int_equal(parts("LogFormat %s\nCustomLog - culvert"), 0);
+    assert_int_equal(parts(COMMON "CustomLog - common\nCustomLog -"), 0);
+    assert_int_equal(parts("LogFormat text x\nCustomLog - x"), 1);
+}
+
+static void test_format_errors(void **state)
+{
+    char lines[1024] = "";
+
+    (void)state;
+    bad("LogFormat \"%h %{Q}n %s\"", "c:3: LogFormat: '%{Q}n': expected a note: proxy-source-port, proxy-status, "
+                                     "proxy-stream-id, proxy-retry, proxy-error, proxy-backend, proxy-end or "
+                                     "proxy-line\n");
+    bad("CustomLog - %i", "c:3: CustomLog: '%i': expected the name of a field in braces, such as %{User-Agent}i\n");
+    bad(COMMON "\nCustomLog - comon\n\n", "c:5: CustomLog: 'comon': expected a nickname of a LogFormat, culvert, or a "
+                                          "format: did you mean common?\n");
+    bad("CustomLog - \"\"",
+        "c:3: CustomLog: '': expected a target (FILE, -, stderr, syslog:..., serial:...), and perhaps a format\n");
+    bad("LogFormat %h Culvert", "c:3: LogFormat: 'Culvert': expected a nickname without %, and not culvert, which is "
+                                "the proxy's own format\n");
+    bad("LogFormat %h %h",
+        "c:3: LogFormat: '%h': expected a nickname without %, and not culvert, which is the proxy's own format\n");
+    bad("LogFormat", "c:3: LogFormat: expected FORMAT and perhaps its nickname\n");
+    for (unsigned i = 0; i <= CONFIG_LOG_FORMATS; i++)
+        snprintf(lines + strlen(lines), sizeof(lines) - strlen(lines), "LogFormat %%h n%u\n", i);
+    assert_false(parse(lines));
+    assert_non_null(strstr(messages, "raise CONFIG_LOG_FORMATS\n"));
+}
+
+#else
+
+static void test_formats(void **state)
+{
+    (void)state;
+    good("CustomLog - culvert");
+}
+
+static void test_format_errors(void **state)
+{
+    (void)state;
+    bad("CustomLog - %h", "c:3: CustomLog: '%h': this build has only the format culvert (CONFIG_LOG_FORMAT is off)\n");
+    bad(COMMON, "c:3: LogFormat: needs CONFIG_LOG_FORMAT, which is off in this build\n");
+}
+
+#endif
+
 static void assert_syslog(const char *word, enum syslog_form form, unsigned facility, const char *tag)
 {
     const struct log_target *t = target(word);
@@ -209,9 +279,10 @@ static void test_serial(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_plain, setup),  cmocka_unit_test_setup(test_plain_errors, setup),
-        cmocka_unit_test_setup(test_syslog, setup), cmocka_unit_test_setup(test_syslog_errors, setup),
-        cmocka_unit_test_setup(test_remote, setup), cmocka_unit_test_setup(test_serial, setup),
+        cmocka_unit_test_setup(test_formats, setup), cmocka_unit_test_setup(test_format_errors, setup),
+        cmocka_unit_test_setup(test_plain, setup),   cmocka_unit_test_setup(test_plain_errors, setup),
+        cmocka_unit_test_setup(test_syslog, setup),  cmocka_unit_test_setup(test_syslog_errors, setup),
+        cmocka_unit_test_setup(test_remote, setup),  cmocka_unit_test_setup(test_serial, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

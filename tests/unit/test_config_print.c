@@ -107,6 +107,10 @@ static void test_quotes(void **state)
         line("CustomLog serial:/dev/ttyS0,9600", "CustomLog serial:/dev/ttyS0,9600");
         line("CustomLog serial:/dev/console", "CustomLog serial:/dev/console");
     }
+    if (IS_ENABLED(CONFIG_LOG_FORMAT)) {
+        line("LogFormat '%h \"%r\" \\\\' a\nCustomLog - a", "LogFormat \"%h \\\"%r\\\" \\\\\" a\nCustomLog - a");
+        line("LogFormat %s\nCustomLog /a '%h %{X}i'", "LogFormat %s\nCustomLog /a \"%h %{X}i\"");
+    }
     line("ProxyPass '/a b' !", "ProxyPass \"/a b\" !");
     line("ProxyPass '/a\tb' !", "ProxyPass \"/a\tb\" !");
     line("ProxyPass /\xc3\xa4 !", "ProxyPass \"/\xc3\xa4\" !");

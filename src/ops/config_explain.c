@@ -143,7 +143,7 @@ static void put_lines(struct textbuf *b, struct text raw, struct part part)
     for (size_t i = shown; i < min_size(end, shown + WIDTH); i++) {
         bool printable = (raw.ptr[i] >= ' ' && raw.ptr[i] <= '~') || raw.ptr[i] == '\t';
 
-        textbuf_putc(b, printable ? raw.ptr[i] : '?');
+        textbuf_put(b, printable ? text_make(raw.ptr + i, 1) : TEXT("?"));
     }
     put_line_number(b, 0);
     for (size_t i = shown; i < part.from; i++)

@@ -10,12 +10,6 @@
 #include "side/h1_conn.h"
 #include "side/h2_back_conn.h"
 
-/* Storage for either. */
-union large_head {
-    char request[REQUEST_HEAD_MOST];
-    char response[RESPONSE_HEAD_MOST];
-};
-
 struct share {
     const char *name;
     size_t count;
@@ -30,7 +24,7 @@ static const struct share shares[] = {
     {"client h2 sessions", CONFIG_H2_CLIENTS, H2_FRONT_LEASE},
     {"h2 extents", CONFIG_H2_CLIENTS + CONFIG_BACKEND_CONNS + CONFIG_H2_EXTENTS_SHARED, CONFIG_H2_EXTENT},
     {"h2 large blocks", CONFIG_H2_LARGE_BLOCKS, H2_LARGE},
-    {"large heads", CONFIG_HEADS_LARGE, sizeof(union large_head)},
+    {"large heads", CONFIG_HEADS_LARGE, sizeof(union head_large)},
     {"response body blocks", CONFIG_EXCHANGES, CONFIG_RESPONSE_WINDOW + CONFIG_BODY_BLOCK},
     {"request body blocks", CONFIG_UPLOADS, CONFIG_REQUEST_WINDOW + CONFIG_BODY_BLOCK},
     {"body blocks, shared", CONFIG_BODY_BLOCKS_SHARED, CONFIG_BODY_BLOCK},

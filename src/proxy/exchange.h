@@ -73,14 +73,19 @@ struct message {
     uint16_t ready_fields;    /* head.field_count and head.used as of then: what is beyond is unfinished */
     uint32_t ready_used;
     struct pipe pipe;
-    uint32_t head_most;       /* bytes that its head may come to, in large storage */
-    struct head_large *large; /* that storage; NULL: the exchange's own */
+    uint32_t head_most;      /* bytes that its head may come to, in large storage */
+    union head_large *large; /* that storage; NULL: the exchange's own */
     struct head head;
 };
 
 /* Bytes of heads that each exchange has of its own. */
 #define REQUEST_HEAD_MOST (CONFIG_REQUEST_HEAD + HEAD_ADDED)
 #define RESPONSE_HEAD_MOST (CONFIG_RESPONSE_HEAD + HEAD_ADDED)
+/* Large storage: for a head of either kind. */
+union head_large {
+    char request[REQUEST_HEAD_MOST];
+    char response[RESPONSE_HEAD_MOST];
+};
 #define REQUEST_HEAD_OWN (CONFIG_REQUEST_HEAD_OWN < REQUEST_HEAD_MOST ? CONFIG_REQUEST_HEAD_OWN : REQUEST_HEAD_MOST)
 #define RESPONSE_HEAD_OWN                                                                                              \
     (CONFIG_RESPONSE_HEAD_OWN < RESPONSE_HEAD_MOST ? CONFIG_RESPONSE_HEAD_OWN : RESPONSE_HEAD_MOST)

@@ -7,10 +7,7 @@
 
 #include <string.h>
 
-struct head_large {
-    char text[(CONFIG_REQUEST_HEAD > CONFIG_RESPONSE_HEAD ? CONFIG_REQUEST_HEAD : CONFIG_RESPONSE_HEAD) + HEAD_ADDED];
-};
-POOL(head_large, struct head_large, CONFIG_HEADS_LARGE);
+POOL(head_large, union head_large, CONFIG_HEADS_LARGE);
 
 bool exchange_may_grow(const struct message *m)
 {
@@ -19,12 +16,12 @@ bool exchange_may_grow(const struct message *m)
 
 bool exchange_grow(struct message *m)
 {
-    struct head_large *large = exchange_may_grow(m) ? pool_take(&head_large_pool) : NULL;
+    union head_large *large = exchange_may_grow(m) ? pool_take(&head_large_pool) : NULL;
 
     if (!large)
         return false;
     m->large = large;
-    head_move(&m->head, large->text, m->head_most);
+    head_move(&m->head, large->request, m->head_most);
     return true;
 }
 

@@ -108,7 +108,9 @@ static bool add_text(struct parser *p, size_t from, size_t to)
 
 static char peek(const struct parser *p)
 {
-    return p->at < p->format->text.len ? p->format->text.ptr[p->at] : '\0';
+    if (p->at == p->format->text.len)
+        return '\0';
+    return p->format->text.ptr[p->at];
 }
 
 /* "!400,501": three digits each. */

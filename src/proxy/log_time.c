@@ -43,13 +43,21 @@ static void put_date(struct textbuf *b, const struct calendar *c)
     calendar_put_digits(b, c->day, 2);
 }
 
+/* " 5" */
+static void put_day(struct textbuf *b, unsigned day)
+{
+    if (day < 10)
+        textbuf_putc(b, ' ');
+    textbuf_put_u64(b, day);
+}
+
 static void put_conversion(struct textbuf *b, char conversion, const struct calendar *c, int32_t zone_s)
 {
     switch (conversion) {
     case 'a': textbuf_put(b, calendar_weekday(c)); break;
     case 'b': textbuf_put(b, calendar_month(c)); break;
     case 'd': calendar_put_digits(b, c->day, 2); break;
-    case 'e': textbuf_putc(b, c->day < 10 ? ' ' : (char)('0' + c->day / 10)), textbuf_put_u64(b, c->day % 10); break;
+    case 'e': put_day(b, c->day); break;
     case 'F': put_date(b, c); break;
     case 'H': calendar_put_digits(b, c->hour, 2); break;
     case 'j': calendar_put_digits(b, day_of_year(c), 3); break;

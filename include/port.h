@@ -213,6 +213,10 @@ void port_lookup_cancel(port_lookup number);
    PORT_ERROR: see port_error(). Start-up and reload only. */
 enum port_result port_read_file(const char *path, void *buf, size_t cap, size_t *n);
 
+/* Tells whether a file (path NUL-terminated) is still the one that it was, without reading it: *stamp is a number that
+   changes with its content, its place and its time. False: there is none, *stamp is 0. */
+bool port_file_stamp(const char *path, uint64_t *stamp);
+
 enum port_log_kind {
     PORT_LOG_STDERR, /* standard error */
     PORT_LOG_STDOUT,

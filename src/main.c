@@ -30,7 +30,8 @@ static void print_help(bool err)
                     "  -v       with -t: print what holds, with all defaults\n"
                     "  -V       print version, options and memory\n"
                     "  -h       print this\n"
-                    "Runs in the foreground. SIGTERM finishes what runs, SIGINT stops at once.\n");
+                    "Runs in the foreground. SIGTERM finishes what runs, SIGINT stops at once, SIGHUP\n"
+                    "reads the configuration again.\n");
 }
 
 static struct options parse_arguments(int argc, char **argv)

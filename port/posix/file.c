@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Reads until cap bytes or the end. Returns false with errno set when that fails. */
@@ -22,6 +23,29 @@ static bool read_all(int fd, char *buf, size_t cap, size_t *n)
             break;
         *n += (size_t)got;
     }
+    return true;
+}
+
+static void stamp_put(uint64_t *stamp, uint64_t part)
+{
+    *stamp = (*stamp ^ part) * 0x9e3779b97f4a7c15U;
+    *stamp ^= *stamp >> 29;
+}
+
+bool port_file_stamp(const char *path, uint64_t *stamp)
+{
+    struct stat info;
+
+    *stamp = 0;
+    if (stat(path, &info) != 0)
+        return false;
+    stamp_put(stamp, (uint64_t)info.st_dev);
+    stamp_put(stamp, (uint64_t)info.st_ino);
+    stamp_put(stamp, (uint64_t)info.st_size);
+    stamp_put(stamp, (uint64_t)info.st_mtim.tv_sec);
+    stamp_put(stamp, (uint64_t)info.st_mtim.tv_nsec);
+    stamp_put(stamp, (uint64_t)info.st_ctim.tv_sec);
+    stamp_put(stamp, (uint64_t)info.st_ctim.tv_nsec);
     return true;
 }
 

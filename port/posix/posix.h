@@ -6,7 +6,7 @@
 
 /* Handles are below this: what Kconfig allows at one time, and a reserve for the standard streams, logs, configuration
    files and descriptors that were inherited. */
-#define POSIX_HANDLES (CONFIG_CLIENTS + CONFIG_BACKEND_CONNS + CONFIG_LISTENERS + 64)
+#define POSIX_HANDLES (CONFIG_CLIENTS + CONFIG_BACKEND_CONNS + CONFIG_LISTENERS * 2 + 64)
 
 /* Keeps the fault of an errno value for port_error. Returns PORT_ERROR. */
 enum port_result posix_fail(int error);

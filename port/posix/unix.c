@@ -9,13 +9,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* Those of a configuration, and of the one that follows it. */
+#define SOCKET_FILES (CONFIG_LISTENERS * (IS_ENABLED(CONFIG_RELOAD) ? 2 : 1))
+
 /* A listener's file. It is removed only if it is still the one that was made. */
 static struct socket_file {
     int fd; /* 0: this entry is free (0 is a standard stream's) */
     dev_t device;
     ino_t inode;
     char path[PORT_PATH_MAX + 1];
-} files[CONFIG_LISTENERS];
+} files[SOCKET_FILES];
 static unsigned file_count;
 
 static bool address_of(const struct port_addr *addr, struct sockaddr_un *out)
@@ -80,7 +83,7 @@ static int bind_file(int fd, const struct sockaddr_un *address, unsigned mode)
 
 static struct socket_file *free_entry(void)
 {
-    for (unsigned i = 0; i < CONFIG_LISTENERS; i++)
+    for (unsigned i = 0; i < SOCKET_FILES; i++)
         if (files[i].fd == 0)
             return &files[i];
     return NULL;
@@ -122,7 +125,7 @@ void posix_unix_forget(port_handle handle)
 {
     struct stat status;
 
-    for (unsigned i = 0; file_count > 0 && i < CONFIG_LISTENERS; i++) {
+    for (unsigned i = 0; file_count > 0 && i < SOCKET_FILES; i++) {
         struct socket_file *file = &files[i];
 
         if (file->fd != handle || handle == 0)

@@ -1,6 +1,7 @@
 /* Listening sockets: accept what there is room for, and rest while there is none. */
 #include "net/listener.h"
 
+#include "base/addr.h"
 #include "base/log.h"
 #include "base/timer.h"
 
@@ -10,24 +11,27 @@
 /* How long a listener rests when the platform is out of descriptors or buffers; also the least time between two
  * warnings. */
 #define REST_MS 1000
+/* Different paths of unix sockets in the process's life, with reloads. */
+#define PATHS (CONFIG_LISTENERS * 4)
 
 struct listener {
     struct watch watch;
     const struct listener_ops *ops;
-    const struct listener_settings *settings;
+    struct listener_settings settings;
     port_handle handle;
     bool open;   /* this slot is in use */
     bool paused; /* not polled; counted in paused_count */
 };
 
 /* Not a POOL: a slot is never given back while an event of the same pass may still point to it. */
-static struct listener listeners[CONFIG_LISTENERS];
+static struct listener listeners[LISTENER_SLOTS];
 static unsigned open_count;
 static unsigned paused_count;
 static struct timer_class rest_class;
 static struct timer rest_timer;
 static uint32_t warned_at;
 static bool warned;
+static bool no_place; /* the last listener_open failed for that */
 
 static void rest_over(struct timer *timer)
 {
@@ -65,14 +69,14 @@ static void listener_ready(struct watch *watch, unsigned ready)
         struct port_addr peer;
         port_handle handle;
 
-        if (!listener->ops->room(listener->settings)) {
+        if (!listener->ops->room(&listener->settings)) {
             listener_pause(listener);
             return;
         }
         switch (port_accept(listener->handle, &handle, &peer)) {
         case PORT_OK:
-            listener->ops->accept(listener->settings, handle,
-                                  peer.family == PORT_UNIX ? &listener->settings->addr : &peer);
+            listener->ops->accept(&listener->settings, handle,
+                                  peer.family == PORT_UNIX ? &listener->settings.addr : &peer);
             break;
         case PORT_AGAIN: return;
         default: listener_rest(listener); return;
@@ -82,21 +86,45 @@ static void listener_ready(struct watch *watch, unsigned ready)
 
 static struct listener *listener_slot(void)
 {
-    for (unsigned i = 0; i < CONFIG_LISTENERS; i++)
+    for (unsigned i = 0; i < LISTENER_SLOTS; i++)
         if (!listeners[i].open)
             return &listeners[i];
     return NULL;
 }
 
+/* A place for the path of a unix socket that stays when the configuration that named it is gone: addresses of clients
+   point to it, also when nobody listens there any more. Places are never given back; the same path has the same one.
+   False: none is left. */
+static bool keep_path(const char *path, const char **kept)
+{
+    static char paths[PATHS][PORT_PATH_MAX + 1];
+    size_t i = 0;
+
+    *kept = path;
+    if (!IS_ENABLED(CONFIG_RELOAD) || !IS_ENABLED(CONFIG_UNIX_SOCKETS))
+        return true;
+    while (i < PATHS && paths[i][0] != '\0' && strcmp(paths[i], path) != 0)
+        i++;
+    if (i == PATHS)
+        return false;
+    memcpy(paths[i], path, strlen(path) + 1);
+    *kept = paths[i];
+    return true;
+}
+
 struct listener *listener_open(const struct listener_settings *settings, const struct listener_ops *ops)
 {
     struct listener *listener = listener_slot();
+    const char *path = NULL;
     port_handle handle;
 
-    if (listener == NULL || port_listen(&settings->addr, BACKLOG, settings->mode, &handle) != PORT_OK)
+    no_place = listener == NULL || (settings->addr.family == PORT_UNIX && !keep_path(settings->addr.path, &path));
+    if (no_place || port_listen(&settings->addr, BACKLOG, settings->mode, &handle) != PORT_OK)
         return NULL;
     *listener =
-        (struct listener){.watch = {listener_ready}, .open = true, .handle = handle, .ops = ops, .settings = settings};
+        (struct listener){.watch = {listener_ready}, .open = true, .handle = handle, .ops = ops, .settings = *settings};
+    if (path != NULL)
+        listener->settings.addr.path = path;
     if (open_count++ == 0) {
         timer_class_init(&rest_class, "listener", REST_MS);
         timer_init(&rest_timer, rest_over);
@@ -107,7 +135,7 @@ struct listener *listener_open(const struct listener_settings *settings, const s
 
 void listener_resume(void)
 {
-    for (unsigned i = 0; i < CONFIG_LISTENERS && paused_count > 0; i++) {
+    for (unsigned i = 0; i < LISTENER_SLOTS && paused_count > 0; i++) {
         struct listener *listener = &listeners[i];
 
         if (!listener->paused)
@@ -118,20 +146,63 @@ void listener_resume(void)
     }
 }
 
-void listener_close_all(void)
+static void listener_close(struct listener *listener)
 {
-    if (open_count == 0)
+    port_close(listener->handle, false);
+    listener->open = false;
+    paused_count -= listener->paused;
+    listener->paused = false;
+    if (--open_count > 0)
         return;
-    for (unsigned i = 0; i < CONFIG_LISTENERS; i++) {
-        if (listeners[i].open)
-            port_close(listeners[i].handle, false);
-        listeners[i].open = false;
-        listeners[i].paused = false;
-    }
-    open_count = 0;
-    paused_count = 0;
     timer_cancel(&rest_timer);
     timer_class_remove(&rest_class);
+}
+
+void listener_close_all(void)
+{
+    for (unsigned i = 0; i < LISTENER_SLOTS; i++)
+        if (listeners[i].open)
+            listener_close(&listeners[i]);
+}
+
+const char *listener_fault(void)
+{
+    return no_place ? "too many sockets, or paths of unix sockets, since the start" : port_fault_text(port_error());
+}
+
+struct listener *listener_find(const struct port_addr *addr)
+{
+    for (unsigned i = 0; i < LISTENER_SLOTS; i++)
+        if (listeners[i].open && addr_eq(&listeners[i].settings.addr, addr))
+            return &listeners[i];
+    return NULL;
+}
+
+void listener_change(struct listener *listener, const struct listener_settings *settings,
+                     const struct listener_ops *ops)
+{
+    struct port_addr addr = listener->settings.addr; /* its path stays where it is */
+
+    if (addr.family == PORT_UNIX && listener->settings.mode != settings->mode)
+        log_warn("listener", "unix:%s: another mode= counts from the next start on", addr.path);
+    listener->settings = *settings;
+    listener->settings.addr = addr;
+    listener->ops = ops;
+}
+
+void listener_close_others(struct listener *const *kept, unsigned count)
+{
+    for (unsigned i = 0; i < LISTENER_SLOTS; i++) {
+        unsigned k = 0;
+
+        while (k < count && kept[k] != &listeners[i])
+            k++;
+        if (!listeners[i].open || k < count)
+            continue;
+        for (unsigned batch = 0; batch < BACKLOG / ACCEPT_BATCH && !listeners[i].paused; batch++)
+            listener_ready(&listeners[i].watch, PORT_READABLE);
+        listener_close(&listeners[i]);
+    }
 }
 
 unsigned listener_count(void)

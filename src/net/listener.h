@@ -16,7 +16,7 @@ enum listener_proxy {
     LISTENER_PROXY_OPTIONAL,
 };
 
-/* A Listen line; it lives as long as its listener. */
+/* A Listen line. */
 struct listener_settings {
     struct port_addr addr;
     uint16_t mode; /* of a unix socket's file */
@@ -33,9 +33,22 @@ struct listener_ops {
     void (*accept)(const struct listener_settings *settings, port_handle handle, const struct port_addr *peer);
 };
 
-/* Opens a listening socket, one of CONFIG_LISTENERS, and polls it. NULL: no slot (the configuration admits no more than
-   there are), or the port failed (port_error()). */
+/* Those of a configuration, and of the one that follows it. */
+#define LISTENER_SLOTS (CONFIG_LISTENERS * (IS_ENABLED(CONFIG_RELOAD) ? 2 : 1))
+
+/* Opens a listening socket, one of LISTENER_SLOTS, and polls it. The settings are copied, and with reloads the path of
+   a unix socket, too, which clients' addresses point to. NULL: it failed, listener_fault says why. */
 struct listener *listener_open(const struct listener_settings *settings, const struct listener_ops *ops);
+/* Why listener_open failed. */
+const char *listener_fault(void);
+
+/* The one that listens on this address, or NULL. */
+struct listener *listener_find(const struct port_addr *addr);
+/* From now on it has other settings of the same address. */
+void listener_change(struct listener *listener, const struct listener_settings *settings,
+                     const struct listener_ops *ops);
+/* Closes all but these; who waits to be accepted there is accepted, as far as there is room. */
+void listener_close_others(struct listener *const *kept, unsigned count);
 
 /* Starts polling again all listeners that had stopped for lack of room. Called by whoever frees a client slot. Costs
    nothing when none has stopped. */

@@ -113,6 +113,8 @@ static int loop_wait(int max_wait_ms)
 
     if (loop_waits())
         return 0;
+    if (log_pending() > 0)
+        log_drain_pass(false); /* lines since the last pass, of what the operator asked for, have their time, too */
     next = timer_next(port_now_ms());
     if (next < 0)
         return max_wait_ms;

@@ -37,16 +37,30 @@ enum tls_fact {
 /* Where faults in files go, one call each; the text is "FILE: what is wrong". */
 typedef void tls_report_fn(void *user, struct text message);
 
-/* Reads certificates, keys, trusted certificates and revocation lists. `settings` must live until tls_exit. False:
-   reported, or there is no chance to make keys of. Nothing is done when neither side needs TLS. Blocks. */
-bool tls_init(const struct tls_settings *settings, tls_report_fn *report, void *user);
+/* Before everything else of this module. tls_prepare and tls_commit follow. */
+void tls_init(void);
 /* All connections must be closed. */
 void tls_exit(void);
 
 /* Reads all files again: connections that are accepted or made from now on use what they hold, old ones finish with
-   what they began with. When a file is bad everything stays as it is, and the fault is logged. While connections still
-   use what the reload before replaced, it waits for them. */
+   what they began with. When a file is bad everything stays as it is, and the fault is logged. While hands are still
+   shaken by what the reload before replaced, it waits for them. */
 void tls_reload(void);
+
+/* Whether no hands are shaken any more by what the last change replaced: only then can there be another one. */
+bool tls_is_settled(void);
+/* Makes ready what `wanted` say, and changes nothing yet; tls_commit or tls_abandon follows. Reads certificates, keys,
+   trusted certificates and revocation lists, when they, or what is wanted of them, have changed. Nothing is done when
+   neither side needs TLS. False: a file is bad, or there is no chance to make keys of; reported. Blocks. Only when
+   tls_is_settled. */
+bool tls_prepare(const struct tls_settings *wanted, tls_report_fn *report, void *user) MUST_USE;
+/* Connections from now on use that; `wanted` are the same, and must live until the next tls_commit or tls_exit. */
+void tls_commit(const struct tls_settings *wanted);
+void tls_abandon(void);
+/* Whether both want the same of backends, so that connections to them can stay. */
+bool tls_same_for_backends(const struct tls_settings *a, const struct tls_settings *b);
+/* The number of a backend is another one's from now on: its session is forgotten. */
+void tls_forget_backend(unsigned slot);
 
 /* Whether a client's connection could be taken now: a lease is free, and fewer than CONFIG_TLS_HANDSHAKES are shaking
    hands. Else listeners rest, and are woken (listener_resume) when that changes. */
@@ -58,7 +72,7 @@ bool tls_has_room(void);
 bool tls_accept(struct conn *conn, bool h2, tls_done_fn *done) MUST_USE;
 
 /* The same with a backend. `host` is its name or literal address, NUL-terminated: for SNI (RFC 6066 3: names only), and
-   what its certificate must name. `slot` (below CONFIG_BACKENDS) is the backend's number: sessions are kept for each.
+   what its certificate must name. `slot` is the backend's number: sessions of some CONFIG_BACKENDS are kept.
  */
 bool tls_connect(struct conn *conn, struct text host, unsigned slot, tls_done_fn *done) MUST_USE;
 
@@ -95,10 +109,39 @@ void tls_move(struct tls *tls, struct conn *conn);
 
 typedef void tls_report_fn(void *user, struct text message);
 
-static inline bool tls_init(const struct tls_settings *settings, tls_report_fn *report, void *user)
+static inline bool tls_is_settled(void)
 {
-    (void)settings, (void)report, (void)user;
     return true;
+}
+
+static inline bool tls_prepare(const struct tls_settings *wanted, tls_report_fn *report, void *user)
+{
+    (void)wanted, (void)report, (void)user;
+    return true;
+}
+
+static inline void tls_commit(const struct tls_settings *wanted)
+{
+    (void)wanted;
+}
+
+static inline void tls_abandon(void)
+{
+}
+
+static inline bool tls_same_for_backends(const struct tls_settings *a, const struct tls_settings *b)
+{
+    (void)a, (void)b;
+    return true;
+}
+
+static inline void tls_forget_backend(unsigned slot)
+{
+    (void)slot;
+}
+
+static inline void tls_init(void)
+{
 }
 
 static inline void tls_exit(void)

@@ -65,6 +65,12 @@ static inline bool tls_is_13(const mbedtls_ssl_context *ssl)
     return mbedtls_ssl_get_version_number(ssl) == MBEDTLS_SSL_VERSION_TLS1_3;
 }
 
+/* Gives a connection another configuration. */
+static inline void tls_use_conf(mbedtls_ssl_context *ssl, const mbedtls_ssl_config *conf)
+{
+    ssl->MBEDTLS_PRIVATE(conf) = conf;
+}
+
 static inline void tls_conf_versions(mbedtls_ssl_config *conf, bool tls12, bool tls13)
 {
     mbedtls_ssl_conf_min_tls_version(conf, tls12 ? MBEDTLS_SSL_VERSION_TLS1_2 : MBEDTLS_SSL_VERSION_TLS1_3);
@@ -137,6 +143,11 @@ static inline bool tls_is_13(const mbedtls_ssl_context *ssl)
 {
     (void)ssl;
     return false;
+}
+
+static inline void tls_use_conf(mbedtls_ssl_context *ssl, const mbedtls_ssl_config *conf)
+{
+    ssl->conf = conf;
 }
 
 static inline void tls_conf_versions(mbedtls_ssl_config *conf, bool tls12, bool tls13)

@@ -11,8 +11,11 @@ struct tls_set {
 static struct tls_set sets[2];
 static struct tls_conf *current;
 static const struct tls_settings *settings;
-static bool reload_waits; /* for the last connection of the set that is not current */
+static bool reload_waits; /* for the last handshake by the set that is not current */
+static bool begun;        /* tls_session_init was called */
+static bool prepared;     /* that set is full, and is to be current */
 static struct task reload_task;
+static mbedtls_ssl_config resting[2]; /* of connections to clients, and to backends, that have shaken hands */
 
 const struct tls_settings *tls_settings(void)
 {
@@ -42,7 +45,6 @@ static const int aes_first[] = {TLS13_AES128, TLS13_CHACHA, TLS13_AES256, ECDSA_
                                 ECDSA_CHACHA, RSA_CHACHA,   ECDSA_AES256, RSA_AES256,   0};
 static const int chacha_first[] = {TLS13_CHACHA, TLS13_AES128, TLS13_AES256, ECDSA_CHACHA, RSA_CHACHA,
                                    ECDSA_AES128, RSA_AES128,   ECDSA_AES256, RSA_AES256,   0};
-static int suites[TLS_SUITES_MOST + 1]; /* those of the configuration that the library has */
 
 static const char *protocols_h2[] = {"h2", "http/1.1", NULL};
 static const char *protocols_h1[] = {"http/1.1", NULL};
@@ -50,7 +52,7 @@ static const char *protocols_h2_only[] = {"h2", NULL};
 static const char *protocols_backend[] = {"h2", NULL};
 
 /* A suite that the library does not know would break its handshakes. */
-static void choose_suites(void)
+static void choose_suites(int *suites)
 {
     const int *from = IS_ENABLED(CONFIG_TLS_CHACHA_FIRST) ? chacha_first : aes_first;
     unsigned count = 0;
@@ -64,13 +66,13 @@ static void choose_suites(void)
     suites[count] = 0;
 }
 
-static bool conf_begin(mbedtls_ssl_config *conf, int endpoint, const char **protocols)
+static bool conf_begin(struct tls_conf *set, mbedtls_ssl_config *conf, int endpoint, const char **protocols)
 {
     mbedtls_ssl_config_init(conf);
     if (mbedtls_ssl_config_defaults(conf, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT) != 0)
         return false;
     mbedtls_ssl_conf_rng(conf, tls_random, NULL);
-    mbedtls_ssl_conf_ciphersuites(conf, suites);
+    mbedtls_ssl_conf_ciphersuites(conf, set->suites);
     tls_conf_versions(conf, settings->tls12, settings->tls13);
     tls_conf_algorithms(conf);
     return mbedtls_ssl_conf_alpn_protocols(conf, protocols) == 0;
@@ -105,7 +107,7 @@ static bool make_server(struct tls_conf *conf, mbedtls_ssl_config *server, const
 {
     const struct tls_trust *trust = &settings->clients;
 
-    if (!conf_begin(server, MBEDTLS_SSL_IS_SERVER, protocols))
+    if (!conf_begin(conf, server, MBEDTLS_SSL_IS_SERVER, protocols))
         return false;
     for (unsigned i = 0; i < conf->cert_count; i++) {
         if (mbedtls_ssl_conf_own_cert(server, &conf->certs[i].crt, &conf->certs[i].key) != 0)
@@ -123,7 +125,7 @@ static bool make_client(struct tls_conf *conf)
 {
     const struct tls_trust *trust = &settings->backends;
 
-    if (!conf_begin(&conf->client, MBEDTLS_SSL_IS_CLIENT, protocols_backend))
+    if (!conf_begin(conf, &conf->client, MBEDTLS_SSL_IS_CLIENT, protocols_backend))
         return false;
     /* A pin is compared when the handshake is whole. */
     mbedtls_ssl_conf_authmode(&conf->client,
@@ -180,6 +182,8 @@ static bool fill(struct tls_set *set, tls_report_fn *report, void *user)
     struct arena *previous;
 
     memset(conf, 0, sizeof(*conf));
+    conf->stamp = tls_files_stamp(settings);
+    choose_suites(conf->suites);
     conf->arena = arena_init(set->storage, sizeof(set->storage), "tls-conf");
     mbedtls_x509_crt_init(&conf->client_ca);
     mbedtls_x509_crt_init(&conf->backend_ca);
@@ -225,6 +229,34 @@ void tls_conf_leave(struct tls_conf *conf)
         loop_mark(&reload_task);
 }
 
+/* What the library reads of a configuration behind the handshake: its end, chance, versions, tickets. */
+bool tls_conf_resting_init(void)
+{
+    for (int i = 0; i < 2; i++) {
+        mbedtls_ssl_config_init(&resting[i]);
+        if (mbedtls_ssl_config_defaults(&resting[i], i == 0 ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT,
+                                        MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT) != 0)
+            return false;
+        mbedtls_ssl_conf_rng(&resting[i], tls_random, NULL);
+        tls_conf_versions(&resting[i], true, TLS_HAS_13);
+    }
+    tls_session_conf(&resting[0]);
+    return true;
+}
+
+void tls_conf_resting_exit(void)
+{
+    mbedtls_ssl_config_free(&resting[0]);
+    mbedtls_ssl_config_free(&resting[1]);
+}
+
+void tls_conf_rest(struct tls *tls)
+{
+    tls_use_conf(&tls->ssl, &resting[tls->client]);
+    tls_conf_leave(tls->conf);
+    tls->conf = NULL;
+}
+
 static struct tls_set *spare(void)
 {
     return current == &sets[0].conf ? &sets[1] : &sets[0];
@@ -236,18 +268,27 @@ static void report_fault(void *user, struct text message)
     log_error("tls", "certificates are not read again: %.*s", TEXT_ARG(message));
 }
 
-static void reload_now(void)
+/* The set that was filled serves from now on. */
+static void change_places(void)
 {
-    reload_waits = false;
-    if (!fill(spare(), report_fault, NULL)) {
-        wipe(spare());
-        return;
-    }
+    bool first = current == NULL;
+
     current = &spare()->conf;
+    if (first)
+        return;
     tls_session_forget();
     if (spare()->conf.users == 0)
         wipe(spare());
     log_notice("tls", "certificates were read again");
+}
+
+static void reload_now(void)
+{
+    reload_waits = false;
+    if (fill(spare(), report_fault, NULL))
+        change_places();
+    else
+        wipe(spare());
 }
 
 static void on_unused(struct task *task)
@@ -269,48 +310,96 @@ void tls_reload(void)
         return;
     }
     reload_waits = true;
-    log_warn("tls", "certificates are read again when %u connections have ended, which use those before the last time",
+    log_warn("tls", "certificates are read again when %u handshakes by those before the last time have ended",
              (unsigned)spare()->conf.users);
 }
 
-bool tls_init(const struct tls_settings *s, tls_report_fn *report, void *user)
+/* What the first set needs. False: reported. */
+static bool begin(const struct tls_settings *s, const struct tls_loader *loader)
 {
     unsigned char chance[16];
-    struct tls_loader loader = {&sets[0].conf, report, user};
 
-    settings = s;
-    current = NULL;
-    reload_waits = false;
-    task_init(&reload_task, TASK_FRONT, on_unused);
-    tls_shake_init();
-    if (!s->serves && !s->connects)
+    if (!s->tls12 && !TLS_HAS_13) {
+        tls_load_fault(loader, "SSLProtocol", "this mbedTLS speaks no TLS 1.3", 0);
+        return false;
+    }
+    if (begun)
         return true;
     if (!port_random(chance, sizeof(chance)) || !tls_session_init()) {
-        tls_load_fault(&loader, "TLS", "this platform has no random numbers, or too little memory", 0);
+        tls_load_fault(loader, "TLS", "this platform has no random numbers, or too little memory", 0);
         return false;
     }
-    if (!s->tls12 && !TLS_HAS_13) {
-        tls_load_fault(&loader, "SSLProtocol", "this mbedTLS speaks no TLS 1.3", 0);
-        tls_session_exit();
-        return false;
-    }
-    choose_suites();
+    begun = true;
     tls_limit_operations();
-    if (!fill(&sets[0], report, user)) {
-        wipe(&sets[0]);
-        tls_session_exit();
-        return false;
-    }
-    current = &sets[0].conf;
     return true;
+}
+
+/* Fills a set with what is wanted. False: reported. */
+static bool fill_with(struct tls_set *set, const struct tls_settings *wanted, tls_report_fn *report, void *user)
+{
+    const struct tls_settings *before = settings;
+    struct tls_loader loader = {&set->conf, report, user};
+    bool ok;
+
+    settings = wanted;
+    ok = begin(wanted, &loader) && fill(set, report, user);
+    if (!ok)
+        wipe(set);
+    settings = before;
+    return ok;
+}
+
+bool tls_is_settled(void)
+{
+    return !begun || spare()->conf.users == 0;
+}
+
+bool tls_prepare(const struct tls_settings *wanted, tls_report_fn *report, void *user)
+{
+    prepared = false;
+    if (!wanted->serves && !wanted->connects)
+        return true;
+    if (current && tls_settings_same(settings, wanted) && current->stamp == tls_files_stamp(wanted))
+        return true;
+    prepared = fill_with(spare(), wanted, report, user);
+    return prepared;
+}
+
+void tls_commit(const struct tls_settings *wanted)
+{
+    settings = wanted;
+    if (begun)
+        tls_session_conf(&resting[0]);
+    if (prepared)
+        change_places();
+    prepared = false;
+}
+
+void tls_abandon(void)
+{
+    if (prepared)
+        wipe(spare());
+    prepared = false;
+}
+
+void tls_init(void)
+{
+    settings = NULL;
+    current = NULL;
+    begun = false;
+    reload_waits = false;
+    prepared = false;
+    task_init(&reload_task, TASK_FRONT, on_unused);
+    tls_shake_init();
 }
 
 void tls_exit(void)
 {
-    if (!current)
+    if (!begun)
         return;
     loop_unmark(&reload_task);
     current = NULL;
+    begun = false;
     wipe(&sets[0]);
     wipe(&sets[1]);
     tls_session_exit();

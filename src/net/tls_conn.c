@@ -167,7 +167,8 @@ void tls_close(struct tls *tls)
     loop_unmark(&tls->again);
     list_remove(&tls->turn);
     tls_shake_uncount(tls);
-    tls_conf_leave(tls->conf);
+    if (tls->conf)
+        tls_conf_leave(tls->conf);
     pool_give(tls->client ? &tls_backend_pool : &tls_client_pool, tls);
     listener_resume();
 }

@@ -29,7 +29,7 @@ struct tls_cert {
 
 struct tls_conf {
     struct arena *arena;
-    uint32_t users; /* connections that were begun with it */
+    uint32_t users; /* connections whose hands are shaken by it */
     bool ready;     /* everything in it is whole */
     uint16_t cert_count;
     struct tls_cert certs[CONFIG_TLS_CERTS];
@@ -40,14 +40,28 @@ struct tls_conf {
     mbedtls_x509_crl backend_crl;
     mbedtls_ssl_config server[2]; /* without and with h2 in ALPN */
     mbedtls_ssl_config client;
+    int suites[TLS_SUITES_MOST + 1]; /* those of the settings that the library has */
+    uint64_t stamp;                  /* of its files when they were read */
 };
 
 const struct tls_settings *tls_settings(void);
 /* What new connections begin with. It is used until tls_conf_leave. */
 struct tls_conf *tls_conf_join(void);
 void tls_conf_leave(struct tls_conf *conf);
+/* The handshake is over: from now on the connection needs none of its certificates, and leaves the set. */
+void tls_conf_rest(struct tls *tls);
+/* What connections have then. The shared arena is current. False: no memory. */
+bool tls_conf_resting_init(void);
+void tls_conf_resting_exit(void);
 /* SNI: the certificates that a name chooses. */
 int tls_conf_on_name(void *user, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len);
+
+/* ---- tls_same.c: what a reload changes ---- */
+
+/* Whether both settings want the same files for the same purpose. */
+bool tls_settings_same(const struct tls_settings *a, const struct tls_settings *b);
+/* A number that changes with the files that the settings name. */
+uint64_t tls_files_stamp(const struct tls_settings *s);
 
 /* ---- tls_load.c: files ---- */
 
@@ -84,7 +98,7 @@ struct tls {
     mbedtls_ssl_context ssl;
     struct conn *conn;
     struct arena *arena;
-    struct tls_conf *conf;
+    struct tls_conf *conf; /* NULL: the handshake is over */
     tls_done_fn *done;
     struct list turn; /* on the list of those that wait for a turn in their handshake */
     struct task again;

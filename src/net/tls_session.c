@@ -31,8 +31,10 @@ struct kept_client {
     uint8_t bytes[CLIENT_SESSION_BYTES];
 };
 
+/* Backends share these by their numbers. */
 struct kept_backend {
     uint16_t len; /* 0: none */
+    uint16_t slot;
     uint8_t bytes[CONFIG_TLS_SESSION_BYTES];
 };
 
@@ -90,7 +92,7 @@ bool tls_session_init(void)
     previous = arena_enter(shared);
     for (unsigned i = 0; i < 2; i++)
         mbedtls_gcm_init(&keys[i].gcm);
-    ok = tls_library_init();
+    ok = tls_library_init() && tls_conf_resting_init();
     arena_leave(previous);
     ok = ok && rotate();
     if (ok)
@@ -106,6 +108,7 @@ void tls_session_exit(void)
 
     for (unsigned i = 0; i < 2; i++)
         mbedtls_gcm_free(&keys[i].gcm);
+    tls_conf_resting_exit();
     tls_library_exit();
     arena_leave(previous);
     mbedtls_platform_zeroize(clients, sizeof(clients));
@@ -214,17 +217,27 @@ void tls_session_conf(mbedtls_ssl_config *server)
     mbedtls_ssl_conf_session_cache(server, NULL, tls_cache_get_cb, tls_cache_set_cb);
     if (tls_settings()->tickets)
         mbedtls_ssl_conf_session_tickets_cb(server, ticket_write, ticket_parse, NULL);
+    else
+        mbedtls_ssl_conf_session_tickets_cb(server, NULL, NULL, NULL);
 }
 
 /* ---- sessions of backends ---- */
 
+void tls_forget_backend(unsigned slot)
+{
+    struct kept_backend *kept = &backends[slot % CONFIG_BACKENDS];
+
+    if (kept->slot == slot)
+        kept->len = 0;
+}
+
 void tls_session_offer(struct tls *tls)
 {
-    const struct kept_backend *kept = &backends[tls->slot];
+    const struct kept_backend *kept = &backends[tls->slot % CONFIG_BACKENDS];
     mbedtls_ssl_session session;
 
     /* A pin is compared with the certificate of a whole handshake. */
-    if (kept->len == 0 || tls_settings()->pin_count > 0)
+    if (kept->len == 0 || kept->slot != tls->slot || tls_settings()->pin_count > 0)
         return;
     mbedtls_ssl_session_init(&session);
     if (mbedtls_ssl_session_load(&session, kept->bytes, kept->len) == 0)
@@ -234,7 +247,7 @@ void tls_session_offer(struct tls *tls)
 
 void tls_session_save(struct tls *tls)
 {
-    struct kept_backend *kept = &backends[tls->slot];
+    struct kept_backend *kept = &backends[tls->slot % CONFIG_BACKENDS];
     mbedtls_ssl_session session;
     size_t n = 0;
 
@@ -243,6 +256,7 @@ void tls_session_save(struct tls *tls)
         if (mbedtls_ssl_session_save(&session, kept->bytes, sizeof(kept->bytes), &n) != 0)
             n = 0;
         kept->len = (uint16_t)n;
+        kept->slot = tls->slot;
     }
     mbedtls_ssl_session_free(&session);
 }

@@ -247,6 +247,8 @@ static void finish(struct tls *tls, enum tls_end end)
     tls->state = end == TLS_DONE ? TLS_UP : TLS_DEAD;
     conn_interest(tls->conn, 0);
     tls_shake_uncount(tls);
+    if (end == TLS_DONE)
+        tls_conf_rest(tls);
     tls->done(tls->conn, end);
 }
 

@@ -42,6 +42,8 @@ static void set_defaults(struct config *config)
     front->http1 = true;
     front->h2 = IS_ENABLED(CONFIG_H2_FRONT);
     front->h2c = IS_ENABLED(CONFIG_H2_FRONT);
+    config->drain_ms = CONFIG_DRAIN_S * 1000U;
+    list_init(&config->site.users);
     front->limits.line = CONFIG_LIMIT_REQUEST_LINE;
     front->limits.field = CONFIG_LIMIT_REQUEST_FIELD_SIZE;
     front->limits.fields = CONFIG_LIMIT_REQUEST_FIELDS;
@@ -314,6 +316,15 @@ static void begin(struct config *config, const char *name, config_report *report
 bool config_read(struct config *config, const char *path, config_report *report, void *user)
 {
     begin(config, path, report, user);
+    conf.from_file = true;
+    return open_file(path, CONF_NO_WORD) && run(path);
+}
+
+bool config_read_again(struct config *config, const struct config *running, const char *path, config_report *report,
+                       void *user)
+{
+    begin(config, path, report, user);
+    conf.reader.running = running;
     conf.from_file = true;
     return open_file(path, CONF_NO_WORD) && run(path);
 }

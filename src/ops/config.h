@@ -23,6 +23,7 @@ struct config_log_format {
 struct config {
     struct site site;
     struct front_settings front;
+    uint32_t drain_ms; /* GracefulShutdownTimeout; 0: without limit */
     struct proxy_front_settings proxy;
     struct names_settings names;
     struct tls_settings tls;
@@ -66,7 +67,12 @@ static inline void config_explain(bool on)
    but not with CONFIG_CARES. */
 bool config_read(struct config *config, const char *path, config_report *report, void *user);
 
-/* The same from memory (tests); `name` stands for the file in messages. Includes are read as files are. */
+/* The same while `running` runs. Nothing blocks: without CONFIG_CARES names must be among those of `running`. */
+bool config_read_again(struct config *config, const struct config *running, const char *path, config_report *report,
+                       void *user);
+
+/* The same as config_read from memory (a built-in configuration, tests); `name` stands for the file in messages.
+ * Includes are read as files are. */
 bool config_parse(struct config *config, const char *name, struct text content, config_report *report, void *user);
 
 /* Prints what a configuration that was read says, with all defaults and with its Includes in their places, in the
@@ -82,5 +88,10 @@ static inline void config_print(const struct config *config)
 
 /* Gives its backends and balancers back to their pools: none of them may run. Harmless when it has none. */
 void config_forget(struct config *config);
+
+/* Whether two backends are the same one with the same keys, two balancers the same with the same members
+   (config_same.c). What a look-up found out does not count. */
+bool config_same_backend(const struct backend_settings *a, const struct backend_settings *b);
+bool config_same_balancer(const struct balancer *a, const struct balancer *b);
 
 #endif

@@ -84,6 +84,22 @@ static unsigned look_up(struct backend_settings *settings)
     return count;
 }
 
+/* While a configuration runs nothing may block: what its backends have of the same name is taken. */
+static unsigned look_up_running(const struct config *running, struct backend_settings *settings)
+{
+    for (unsigned i = 0; i < running->backend_count; i++) {
+        const struct backend_settings *known = &running->backends[i]->settings;
+
+        if (!text_eq(known->host, settings->host) || known->addrs[0].family == PORT_UNIX)
+            continue;
+        memcpy(settings->addrs, known->addrs, sizeof(settings->addrs));
+        for (unsigned k = 0; k < known->addr_count; k++)
+            settings->addrs[k].port = settings->port;
+        return known->addr_count;
+    }
+    return 0;
+}
+
 static void resolve(struct conf_reader *reader)
 {
     struct config *config = reader->config;
@@ -93,12 +109,16 @@ static void resolve(struct conf_reader *reader)
 
         if (settings->addr_count > 0)
             continue;
-        settings->addr_count = (uint8_t)look_up(settings);
+        settings->addr_count =
+            (uint8_t)(reader->running ? look_up_running(reader->running, settings) : look_up(settings));
         if (settings->addr_count > 0)
             continue;
         reader->place = reader->backends[i];
         reader->directive = TEXT("ProxyPass");
-        conf_error(reader, settings->host, "expected a host that is known: the look-up gave no address");
+        conf_error(reader, settings->host, "%s",
+                   reader->running ? "expected an address, or a name that is in use: this build looks names up at the "
+                                     "start only (CONFIG_CARES is off)"
+                                   : "expected a host that is known: the look-up gave no address");
     }
 }
 

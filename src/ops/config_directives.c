@@ -177,6 +177,8 @@ static const struct conf_directive directives[] = {
     {NAME("ProxyPassReverseCookieDomain", "INTERNAL-DOMAIN PUBLIC-DOMAIN"), WORDS(2, 2),
      NEEDS(REVERSE_MAP, conf_apply_cookie_domain, conf_print_cookie_domain)},
     {NAME("ProxyRequests", "Off"), WORDS(1, 1), .apply = apply_off},
+    {NAME("GracefulShutdownTimeout", "SECONDS, or 0"), WORDS(1, 1), .apply = apply_time_or_none, PRINT(time),
+     .field = offsetof(struct config, drain_ms)},
     {FLAG("ProxyPreserveHost", site.forward.preserve_host)},
     {FLAG("ProxyAddHeaders", site.forward.add_headers)},
     {NAME("ProxyVia", "Off, On, Full or Block"), WORDS(1, 1), .apply = apply_via, PRINT(via)},

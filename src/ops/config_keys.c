@@ -138,3 +138,11 @@ void conf_put_backend_keys(struct conf_printer *out, const struct backend_settin
             conf_put_time_key(out, keys[i].name.ptr, value);
     }
 }
+
+bool conf_keys_same(const struct backend_settings *a, const struct backend_settings *b)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        if (value_in(a, &keys[i]) != value_in(b, &keys[i]))
+            return false;
+    return true;
+}

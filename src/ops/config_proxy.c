@@ -101,7 +101,7 @@ static bool parse_host(struct conf_reader *reader, struct text word, struct text
 static bool store_names(struct conf_reader *reader, const struct target *target, struct text host,
                         struct backend_settings *settings)
 {
-    char storage[300];
+    char storage[BACKEND_NAME_MAX];
     struct textbuf b;
     struct text stored;
 

@@ -17,6 +17,7 @@ struct conf_place {
 /* One reading of a configuration: there is only one at a time. */
 struct conf_reader {
     struct config *config;
+    const struct config *running; /* that this one is to follow; NULL: none runs */
     config_report *report;
     void *user;
     struct conf_place place; /* of the line that is being read; line 0: of the whole file */
@@ -143,6 +144,9 @@ bool conf_keys_agree(const struct conf_keys *later, const struct backend_setting
 #define CONF_UNIX TEXT("unix:")
 /* A unix socket (config_unix.c): its absolute path, a part of word. Stores it, and makes it an address. */
 bool conf_unix(struct conf_reader *reader, struct text word, struct text path, struct port_addr *addr);
+
+/* Whether all keys have the same values. */
+bool conf_keys_same(const struct backend_settings *a, const struct backend_settings *b);
 
 /* config_proxy.c: the backend of a line "URL KEY=VALUE ...", made when it was not named before. *path: a part of the
    URL, perhaps empty. `more`: as for conf_key. NULL: reported. */

@@ -224,12 +224,8 @@ void conf_check_tls(struct conf_reader *reader)
     struct tls_settings *tls = &reader->config->tls;
     bool verifies = tls->clients.verify == TLS_VERIFY_OPTIONAL || tls->clients.verify == TLS_VERIFY_REQUIRE;
 
-    for (unsigned i = 0; i < reader->config->backend_count; i++) {
-        struct backend_settings *settings = &reader->config->backends[i]->settings;
-
-        settings->number = (uint16_t)i;
-        tls->connects = tls->connects || settings->tls;
-    }
+    for (unsigned i = 0; i < reader->config->backend_count; i++)
+        tls->connects = tls->connects || reader->config->backends[i]->settings.tls;
     if (tls->serves && tls->pair_count == 0)
         conf_error(reader, CONF_NO_WORD, "expected SSLCertificateFile for a Listen with https");
     for (unsigned i = 0; i < CONFIG_TLS_CERTS; i++) {

@@ -22,6 +22,17 @@ bool logs_open(const struct config *config, config_report *report, void *user)
     return false;
 }
 
+static void log_fault(void *user, bool error, struct text message)
+{
+    (void)user;
+    log_diag(error ? LOG_ERROR : LOG_WARN, "server", "%.*s", TEXT_ARG(message));
+}
+
+void logs_reopen(const struct config *config)
+{
+    logs_open(config, log_fault, NULL);
+}
+
 void logs_close(void)
 {
     log_drain_close();

@@ -9,6 +9,9 @@
    again files are opened anew, as logrotate wants it. The configuration must stay until the next call or logs_close. */
 bool logs_open(const struct config *config, config_report *report, void *user);
 
+/* The same for the configuration that runs: its files are opened anew. A fault is logged. */
+void logs_reopen(const struct config *config);
+
 /* Writes what the sinks take (waits a moment for those that are busy) and closes them. */
 void logs_close(void);
 

@@ -1,7 +1,6 @@
 /* Starts, runs and ends the server. */
 #include "ops/server.h"
 
-#include "base/addr.h"
 #include "base/arena.h"
 #include "base/pipe.h"
 #include "base/pool.h"
@@ -10,6 +9,7 @@
 #include "net/loop.h"
 #include "net/tls.h"
 #include "ops/logs.h"
+#include "ops/reload.h"
 #include "ops/stats.h"
 #include "proxy/exchange.h"
 #include "proxy/health.h"
@@ -24,7 +24,9 @@ enum server_state {
     SERVER_ENDING,   /* server_stop */
 };
 
-static struct config config;
+/* The configuration that runs is in one of them. */
+static struct config slots[IS_ENABLED(CONFIG_RELOAD) ? 2 : 1];
+static struct config *config = slots;
 static enum server_state state;
 static struct text product = TEXT_INIT("Culvert");
 static struct timer_class drain_class;
@@ -32,7 +34,7 @@ static struct timer drain_timer;
 
 const struct config *server_config(void)
 {
-    return &config;
+    return config;
 }
 
 void server_set_product(struct text name)
@@ -42,7 +44,7 @@ void server_set_product(struct text name)
 
 bool server_check(const char *path, config_report *report, void *user)
 {
-    return config_read(&config, path, report, user);
+    return config_read(config, path, report, user);
 }
 
 static void fail(config_report *report, void *user, const char *what, const char *name, const char *why)
@@ -55,49 +57,6 @@ static void fail(config_report *report, void *user, const char *what, const char
     report(user, true, textbuf_text(&b));
 }
 
-static bool open_listeners(config_report *report, void *user)
-{
-    for (unsigned i = 0; i < config.listen_count; i++) {
-        const struct listener_settings *listen = &config.listen[i];
-        char name[PORT_PATH_MAX + 8];
-        struct textbuf b;
-
-        if (listener_open(listen, listen->proxy >= LISTENER_PROXY_ON ? &proxy_front_listener : &h1_front_listener))
-            continue;
-        if (listen->optional && port_error() != PORT_FAULT_IN_USE)
-            continue; /* a port without an address stands for both families; this box has one of them */
-        textbuf_init(&b, name, sizeof(name));
-        addr_put(&b, &listen->addr, true);
-        if (listen->addr.family != PORT_UNIX) {
-            textbuf_putc(&b, ':');
-            textbuf_put_u64(&b, listen->addr.port);
-        }
-        fail(report, user, "Listen", textbuf_z(&b), port_fault_text(port_error()));
-        return false;
-    }
-    return true;
-}
-
-/* Where faults of certificates go at start. */
-struct tls_sink {
-    config_report *report;
-    void *user;
-};
-
-static void report_tls(void *user, struct text message)
-{
-    struct tls_sink *sink = user;
-
-    sink->report(sink->user, true, message);
-}
-
-static bool start_tls(config_report *report, void *user)
-{
-    struct tls_sink sink = {report, user};
-
-    return tls_init(&config.tls, report_tls, &sink);
-}
-
 static void on_drain_timer(struct timer *timer)
 {
     (void)timer;
@@ -105,35 +64,45 @@ static void on_drain_timer(struct timer *timer)
     state = SERVER_ENDING;
 }
 
+/* Prepares what runs whatever the configuration is. */
+static bool start_modules(config_report *report, void *user)
+{
+    loop_init();
+    timer_class_init(&drain_class, "drain", config->drain_ms);
+    timer_init(&drain_timer, on_drain_timer);
+    tls_init();
+    exchange_init(config->front.timeout_ms);
+    reply_init();
+    exchange_set_draining(false);
+    h1_front_init(&config->front);
+    proxy_front_init(&config->proxy, config->front.head.initial_ms);
+    health_start(NULL, 0);
+    if (h2_session_init() && h2_back_init() && h2_front_init(&config->front))
+        return true;
+    fail(report, user, "nghttp2", "", "not enough memory in the shared arena");
+    return false;
+}
+
 bool server_start(const char *path, struct text content, config_report *report, void *user)
 {
-    bool ok =
-        content.ptr ? config_parse(&config, path, content, report, user) : config_read(&config, path, report, user);
+    struct change change = {NULL, config, product, report, user};
+    bool ok = content.ptr ? config_parse(config, path, content, report, user) : config_read(config, path, report, user);
 
     if (!ok) {
-        config_forget(&config);
+        config_forget(config);
         return false;
     }
-    config.site.forward.product = product;
     state = SERVER_RUNNING;
-    loop_init();
-    timer_class_init(&drain_class, "drain", CONFIG_DRAIN_S * 1000U);
-    timer_init(&drain_timer, on_drain_timer);
-    exchange_init(config.front.timeout_ms);
-    reply_init();
-    exchange_use_site(&config.site);
-    exchange_set_draining(false);
-    h1_front_init(&config.front);
-    proxy_front_init(&config.proxy, config.front.head.initial_ms);
-    for (unsigned i = 0; i < config.backend_count; i++)
-        backend_init(config.backends[i], &h2_back_ops);
-    health_start(config.balancers, config.balancer_count);
-    if (!h2_session_init() || !h2_back_init() || !h2_front_init(&config.front))
-        fail(report, user, "nghttp2", "", "not enough memory in the shared arena");
-    else if (!names_start(&config.names, config.backends, config.backend_count))
-        fail(report, user, "c-ares", "", "not enough memory: raise CONFIG_NAMES_ARENA");
-    else if (logs_open(&config, report, user) && start_tls(report, user) && open_listeners(report, user))
+    ok = start_modules(report, user);
+    reload_start(&slots[config == slots], content.ptr ? NULL : path, product);
+    if (!ok || !change_prepare(&change)) {
+        config_forget(config);
+        server_stop();
+        return false;
+    }
+    if (change_commit(&change))
         return true;
+    fail(report, user, "c-ares", "", "not enough memory: raise CONFIG_NAMES_ARENA");
     server_stop();
     return false;
 }
@@ -149,6 +118,7 @@ void server_drain(void)
     h1_front_drain();
     h2_front_drain();
     health_quiet();
+    timer_class_set(&drain_class, config->drain_ms);
     timer_set(&drain_timer, &drain_class, loop_now());
 }
 
@@ -160,25 +130,22 @@ static void check_drained(void)
     state = SERVER_ENDING;
 }
 
-/* Where faults go while the server runs. */
-static void log_fault(void *user, bool error, struct text message)
-{
-    (void)user;
-    log_diag(error ? LOG_ERROR : LOG_WARN, "server", "%.*s", TEXT_ARG(message));
-}
-
 void server_pass(int max_wait_ms)
 {
     unsigned asked;
 
     loop_pass(max_wait_ms);
     asked = port_asked();
-    if (asked & PORT_ASK_RELOAD) {
-        tls_reload();
-        logs_open(&config, log_fault, NULL);
+    if ((asked & PORT_ASK_RELOAD) && state == SERVER_RUNNING) {
+        reload_ask(config);
+    } else if (asked & PORT_ASK_RELOAD) {
+        log_notice("server", "no reload: the proxy ends");
+        logs_reopen(config);
     }
+    if (state == SERVER_RUNNING)
+        config = reload_pass(config);
     if (asked & PORT_ASK_STATE)
-        stats_write(&config, state != SERVER_RUNNING);
+        stats_write(config, state != SERVER_RUNNING);
     if (asked & PORT_ASK_STOP)
         state = SERVER_ENDING;
     if (asked & PORT_ASK_DRAIN) {
@@ -226,14 +193,18 @@ bool server_stop(void)
     h1_front_stop();
     h2_front_stop();
     health_stop();
-    for (unsigned i = 0; i < config.backend_count; i++)
-        backend_retire(config.backends[i], true);
+    for (unsigned i = 0; i < config->backend_count; i++)
+        backend_retire(config->backends[i], true);
+    backend_drop_stop();
     names_exit();
     loop_pass(0);
     timer_cancel(&drain_timer);
     timer_class_remove(&drain_class);
-    for (unsigned i = 0; i < config.backend_count; i++)
-        backend_exit(config.backends[i]);
+    reload_stop();
+    for (unsigned i = 0; i < config->backend_count; i++)
+        backend_exit(config->backends[i]);
+    backend_drop_exit();
+    balancer_forget_dropped();
     proxy_front_exit();
     h1_front_exit();
     h2_front_exit();
@@ -241,7 +212,7 @@ bool server_stop(void)
     h2_back_exit();
     h2_session_exit();
     tls_exit();
-    config_forget(&config);
+    config_forget(config);
     empty = pools_empty();
     logs_close();
     return empty;

@@ -202,6 +202,8 @@ void stats_write(const struct config *config, bool draining)
         put_backend(config->backends[i]);
     for (unsigned i = 0; IS_ENABLED(CONFIG_BALANCER) && i < config->balancer_count; i++)
         put_balancer(config->balancers[i]);
+    if (backend_dropped() > 0)
+        log_notice("state", "%u backends that the configuration has not finish what they carry", backend_dropped());
     put_causes();
     log_notice("state", "log lines lost: %u access, %u diagnostics", log_lost(LOG_ACCESS), log_lost(LOG_DIAG));
     log_set_level(level);

@@ -9,9 +9,25 @@
 
 /* ---- the fields of heads ---- */
 
+/* Counts formats: what was noted for one is nothing to another. */
+static uint32_t version;
+
+void access_change_format(const struct log_format *before, const struct log_format *next)
+{
+    if (before->part_count != next->part_count || !text_eq(before->text, next->text))
+        version++;
+}
+
+/* A line is written in the format that holds when it is written: a site is let go before that. */
+static const struct log_format *format_now(void)
+{
+    return &exchange_site()->log;
+}
+
 void access_note_start(struct exchange *ex)
 {
-    for (unsigned i = 0; i < ex->site->log.field_count; i++)
+    ex->log_fields.version = version;
+    for (unsigned i = 0; i < format_now()->field_count; i++)
         ex->log_fields.values[i] = (struct span){0, 0};
 }
 
@@ -34,9 +50,10 @@ static const struct field *find(const struct head *head, const struct section *s
 /* What was stored in a request's head stays there, wherever the head moves: its place is enough. */
 void access_note_request(struct exchange *ex)
 {
-    const struct log_format *format = &ex->site->log;
+    const struct log_format *format = format_now();
     const struct head *head = &ex->request.head;
 
+    access_note_start(ex);
     for (unsigned i = 0; i < format->field_count && head->section_count > 0; i++) {
         const struct field *f = NULL;
 
@@ -49,12 +66,12 @@ void access_note_request(struct exchange *ex)
 
 void access_note_response(struct exchange *ex, const struct section *section)
 {
-    const struct log_format *format = &ex->site->log;
+    const struct log_format *format = format_now();
     const struct head *head = &ex->response.head;
     struct log_fields *fields = &ex->log_fields;
 
     fields->used = 0;
-    for (unsigned i = 0; i < format->field_count; i++) {
+    for (unsigned i = 0; i < format->field_count && fields->version == version; i++) {
         const struct field *f;
         struct text value;
 
@@ -114,7 +131,7 @@ PUT(put_time)
     if (wall_s <= 0)
         return;
     wall_s -= taken_ms(ex) / 1000;
-    log_time_put(b, format_text(&ex->site->log, part->text), wall_s, port_zone_s(wall_s));
+    log_time_put(b, format_text(format_now(), part->text), wall_s, port_zone_s(wall_s));
 }
 
 PUT(put_protocol)
@@ -230,8 +247,8 @@ PUT(put_process)
 
 PUT(put_server)
 {
-    (void)part;
-    log_escape(b, host_of(ex->site->forward.server_name));
+    (void)ex, (void)part;
+    log_escape(b, host_of(exchange_site()->forward.server_name));
 }
 
 PUT(put_host)
@@ -245,9 +262,11 @@ PUT(put_host)
 PUT(put_field)
 {
     const struct head *head = &ex->request.head;
-    bool response = ex->site->log.fields[part->field].response;
+    bool response = format_now()->fields[part->field].response;
     struct span value = ex->log_fields.values[part->field];
 
+    if (ex->log_fields.version != version)
+        return;
     log_escape(b, response ? text_make(ex->log_fields.text + value.at, value.len) : head_text(head, value));
 }
 
@@ -358,7 +377,7 @@ static void put_value(struct textbuf *b, const struct exchange *ex, const struct
     struct textbuf value;
 
     textbuf_init(&value, b->ptr + b->len, room > keep ? room - keep : 0);
-    if (put && is_wanted(&ex->site->log, part, ex->status))
+    if (put && is_wanted(format_now(), part, ex->status))
         put(&value, ex, part);
     b->len += value.len;
     if (value.full)
@@ -369,7 +388,7 @@ static void put_value(struct textbuf *b, const struct exchange *ex, const struct
 
 void access_put_format(struct textbuf *b, const struct exchange *ex)
 {
-    const struct log_format *format = &ex->site->log;
+    const struct log_format *format = format_now();
 
     for (unsigned i = 0; i < format->part_count && !b->full; i++) {
         const struct log_part *part = &format->parts[i];

@@ -142,7 +142,7 @@ void access_log_write(const struct exchange *ex)
     struct textbuf b;
 
     textbuf_init(&b, storage, sizeof(storage));
-    if (ex->site->log.part_count > 0)
+    if (exchange_site()->log.part_count > 0)
         access_put_format(&b, ex);
     else
         access_put_compact(&b, ex);

@@ -3,16 +3,25 @@
 #define CULVERT_PROXY_ACCESS_LOG_H
 
 #include "http/head.h"
+#include "proxy/log_format.h"
 
 struct exchange;
 
 #if IS_ENABLED(CONFIG_LOG_FORMAT)
-/* Notes the fields that the format of an exchange's site names: none yet; those of the request, before it is rewritten;
+/* The format of the log is another one from now on, or the same as before. Exchanges that run are logged in the new
+   one; its fields are "-" in their lines. */
+void access_change_format(const struct log_format *before, const struct log_format *next);
+/* Notes the fields that the format names: none yet; those of the request, before it is rewritten;
    those of the final response as the front gets it. */
 void access_note_start(struct exchange *ex);
 void access_note_request(struct exchange *ex);
 void access_note_response(struct exchange *ex, const struct section *section);
 #else
+static inline void access_change_format(const struct log_format *before, const struct log_format *next)
+{
+    (void)before, (void)next;
+}
+
 static inline void access_note_start(struct exchange *ex)
 {
     (void)ex;

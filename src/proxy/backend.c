@@ -9,7 +9,7 @@
 #include "proxy/exchange.h"
 #include "proxy/names.h"
 
-POOL(backend, struct backend, CONFIG_BACKENDS);
+POOL(backend, struct backend, BACKEND_SLOTS);
 
 static void backend_on_backoff(struct timer *timer);
 static void backend_on_pump(struct task *task);
@@ -26,6 +26,36 @@ struct backend *backend_take(void)
 void backend_give(struct backend *backend)
 {
     pool_give(&backend_pool, backend);
+}
+
+unsigned backend_number(const struct backend *backend)
+{
+    return pool_index(&backend_pool, backend);
+}
+
+/* Copies a name to *at, which goes behind it and its NUL. */
+static void own_text(char **at, struct text *text)
+{
+    memcpy(*at, text->ptr, text->len);
+    (*at)[text->len] = '\0';
+    text->ptr = *at;
+    *at += text->len + 1;
+}
+
+/* The reader of the configuration sees to it that they fit. */
+static void own_names(struct backend *backend)
+{
+    struct backend_settings *s = &backend->settings;
+    char *at = backend->text;
+
+    own_text(&at, &s->authority);
+    own_text(&at, &s->host);
+    if (s->addr_count == 0 || s->addrs[0].family != PORT_UNIX) {
+        s->name = s->authority;
+        return;
+    }
+    own_text(&at, &s->name);
+    s->addrs[0].path = s->name.ptr + s->name.len - strlen(s->addrs[0].path);
 }
 
 void backend_init(struct backend *backend, const struct backend_ops *ops)
@@ -56,6 +86,8 @@ void backend_init(struct backend *backend, const struct backend_ops *ops)
     backend->idle_class = backend_time_take(s->idle_ms);
     backend->age_class = backend_time_take(s->age_ms);
     task_init(&backend->pump, TASK_FRONT, backend_on_pump);
+    if (IS_ENABLED(CONFIG_RELOAD))
+        own_names(backend);
 }
 
 void backend_exit(struct backend *backend)
@@ -283,6 +315,7 @@ static void backend_on_pump(struct task *task)
     if (((backend->queue.length > 0 && !conn_with_room(backend)) || backend_pulse_waits(backend)) &&
         may_connect(backend) && !conn_unsettled(backend))
         backend_connect(backend);
+    backend_drop_step(backend);
 }
 
 static void backend_on_backoff(struct timer *timer)
@@ -333,6 +366,8 @@ void backend_conn_closed(struct backend_conn *conn, enum cause cause)
     list_remove(&conn->node);
     backend->conn_count--;
     conn->state = BACKEND_CLOSED;
+    if (backend->left)
+        loop_mark(&backend->pump);
     if (!was_connecting)
         timer_cancel(&conn->age);
     if (!was_connecting) {

@@ -18,13 +18,18 @@ struct exchange;
 struct backend;
 struct name;
 
+/* Bytes for the names of a backend: with reloads it outlives the configuration that named it. */
+#define BACKEND_NAME_MAX 255 /* host and port */
+#define BACKEND_TEXT (IS_ENABLED(CONFIG_RELOAD) ? 2 * (BACKEND_NAME_MAX + 1) + PORT_PATH_MAX + 8 : 1)
+/* Those of a configuration that runs, of the one before, as far as it is still in use, and of the one being read. */
+#define BACKEND_SLOTS (CONFIG_BACKENDS * (IS_ENABLED(CONFIG_RELOAD) ? 2 : 1))
+
 /* Filled by the configuration. */
 struct backend_settings {
     struct text name;      /* as in the log line: "host:port", or "unix:/path" */
     struct text authority; /* "host:port", the :authority sent to it */
     struct text scheme;    /* "h2c" or "h2" */
     bool tls;              /* h2 */
-    uint16_t number;       /* of the backend in the configuration */
     struct text host;
     uint16_t port;
     /* What keys say (ops/config_keys.c). Times in ms; 0: without limit, where that is allowed. */
@@ -123,14 +128,20 @@ struct backend {
     struct pulse pulse;     /* a health check by PING */
     struct name *looked_up; /* what keeps its addresses (proxy/names.h); NULL: they are the configuration's */
     struct task pump;       /* marked when the queue may move */
+    uint32_t users;         /* exchanges that have it as theirs */
+    bool left;              /* no configuration has it any more: proxy/backend_drop.c */
+    struct list left_node;  /* on the list of those */
+    struct task gone;
+    char text[BACKEND_TEXT]; /* its names, when it runs */
 };
 
-/* One of the pool, all zero, to be configured: CONFIG_BACKENDS that run, and as many that are read meanwhile. NULL:
-   none is left. Given back when it does not run. */
+/* One of the pool, all zero, to be configured. NULL: none is left. Given back when it does not run. */
 struct backend *backend_take(void) MUST_USE;
 void backend_give(struct backend *backend);
+/* A number of it among those that there are now, below BACKEND_SLOTS. */
+unsigned backend_number(const struct backend *backend);
 
-/* Makes a configured backend ready to run (settings filled before). */
+/* Makes a configured backend ready to run (settings filled before; their text is copied when it must outlive them). */
 void backend_init(struct backend *backend, const struct backend_ops *ops);
 
 /* Whether it would take an exchange now, instead of failing it at once. */
@@ -173,5 +184,60 @@ void backend_retire(struct backend *backend, bool now);
 
 /* Takes its timer classes and task out of service; all connections and the queue must be gone. */
 void backend_exit(struct backend *backend);
+
+/* ---- backends that leave the configuration (backend_drop.c) ---- */
+
+#if IS_ENABLED(CONFIG_RELOAD)
+
+/* No new request comes to it: its exchanges end, those that wait for a stream, too, then its connections say goodbye
+   and it goes back to its pool. */
+void backend_drop(struct backend *backend);
+/* How many do so. */
+unsigned backend_dropped(void);
+/* An exchange has it as its own, and no more. */
+void backend_hold(struct backend *backend);
+void backend_release(struct backend *backend);
+/* Its pump runs. */
+void backend_drop_step(struct backend *backend);
+/* The server stops: connections close at once. Then, when no exchange is left, they are given back. */
+void backend_drop_stop(void);
+void backend_drop_exit(void);
+
+#else
+
+static inline unsigned backend_dropped(void)
+{
+    return 0;
+}
+
+static inline void backend_drop(struct backend *backend)
+{
+    (void)backend;
+}
+
+static inline void backend_hold(struct backend *backend)
+{
+    (void)backend;
+}
+
+static inline void backend_release(struct backend *backend)
+{
+    (void)backend;
+}
+
+static inline void backend_drop_step(struct backend *backend)
+{
+    (void)backend;
+}
+
+static inline void backend_drop_stop(void)
+{
+}
+
+static inline void backend_drop_exit(void)
+{
+}
+
+#endif
 
 #endif

@@ -78,8 +78,10 @@ void backend_connect(struct backend *backend)
     if (cause != CAUSE_NO_ROOM) {
         end_round(backend);
         backend_unreachable(backend, cause);
-    } else if (backend->conn_count == 0) {
+    } else if (backend->conn_count == 0 && backend_dropped() == 0) {
         backend_fail_queue(backend, cause);
+    } else if (backend->conn_count == 0) {
+        timer_set(&backend->attempt, backend->attempt_class, loop_now()); /* those that left make room */
     }
 }
 
@@ -90,6 +92,8 @@ static void on_attempt(struct timer *timer)
 
     if (is_wanted(backend) && trying(backend) > 0)
         (void)try_next(backend, &cause);
+    else if (backend->conn_count == 0)
+        loop_mark(&backend->pump);
 }
 
 void backend_addrs_opened(struct backend_conn *conn)

@@ -30,6 +30,12 @@ void backend_pulse_end(struct backend *backend)
     pulse->conn = NULL;
 }
 
+void backend_pulse_forget(struct backend *backend, const struct task *told)
+{
+    if (backend->pulse.told == told)
+        backend->pulse = (struct pulse){.state = PULSE_NONE};
+}
+
 bool backend_pulse_waits(const struct backend *backend)
 {
     return backend->pulse.state == PULSE_WANTED;

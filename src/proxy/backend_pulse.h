@@ -34,6 +34,10 @@ void backend_pulse_ask(struct backend *backend, struct task *told);
 /* Ends that, also before an answer came: then the connection that did not answer takes no new streams. */
 void backend_pulse_end(struct backend *backend);
 
+/* The same, but it was not waited for long enough to say anything about the connection. Harmless when `told` is not who
+   asked. */
+void backend_pulse_forget(struct backend *backend, const struct task *told);
+
 /* ---- called by the pool ---- */
 
 /* Whether a connection is wanted for it. */

@@ -12,7 +12,7 @@ static void take(struct exchange *ex, struct member *member)
 {
     balancer_leave(ex);
     ex->balanced.member = member;
-    ex->backend = member->backend;
+    exchange_use_backend(ex, member->backend);
     list_push_back(&member->carried, &ex->balanced.node);
     member->busy++;
 }
@@ -23,6 +23,7 @@ void balancer_leave(struct exchange *ex)
         return;
     list_remove(&ex->balanced.node);
     ex->balanced.member->busy--;
+    balancer_drop_step(ex->balanced.member->balancer);
 }
 
 static bool has_route(const struct balancer *balancer, struct text route)
@@ -57,10 +58,8 @@ bool balancer_choose(struct exchange *ex)
 
 /* ---- another member ---- */
 
-/* Bytes that the target may need at any member: path, authority and scheme. */
-static size_t room_wanted(const struct exchange *ex)
+size_t balancer_room(const struct balancer *balancer, const struct exchange *ex)
 {
-    const struct balancer *balancer = balancer_of(ex);
     size_t path = 0, name = 0;
 
     for (unsigned i = 0; i < balancer->count; i++) {
@@ -76,7 +75,7 @@ void balancer_reserve(struct exchange *ex)
 
     if (ex->balanced.member == NULL || balancer_of(ex)->count <= 1)
         return;
-    room = room_wanted(ex);
+    room = balancer_room(balancer_of(ex), ex);
     exchange_make_room(&ex->request, room);
     ex->balanced.room = head_reserve(&ex->request.head, room);
 }
@@ -223,12 +222,16 @@ bool balancer_answered(struct exchange *ex, unsigned status)
     settings = &member->balancer->settings;
     if (settings->set_cookie.len == 0 || ex->balanced.sticky || member->settings.route.len == 0)
         return true;
+    if (ex->route == NULL)
+        return true; /* the configuration has its path no more */
     return sticky_set(settings, &ex->response.head, member->settings.route, ex->route->prefix);
 }
 
 unsigned balancer_retry_after(const struct exchange *ex)
 {
-    const struct balancer *balancer = ex->route != NULL ? ex->route->balancer : NULL;
+    const struct balancer *balancer = ex->balanced.member != NULL ? ex->balanced.member->balancer
+                                      : ex->route != NULL         ? ex->route->balancer
+                                                                  : NULL;
     uint32_t now = loop_now(), least = 1000;
     bool known = false;
 

@@ -6,7 +6,7 @@
 
 static_assert(CONFIG_BALANCER_MEMBERS <= 32, "a member has a bit in a word");
 
-POOL(balancer, struct balancer, CONFIG_BALANCERS);
+POOL(balancer, struct balancer, BALANCER_SLOTS);
 
 struct balancer *balancer_take(void)
 {

@@ -82,6 +82,7 @@ struct member {
 enum balancer_method { BALANCE_BYREQUESTS, BALANCE_BYBUSYNESS };
 
 #define BALANCER_STATUSES 8 /* of failonstatus= */
+#define BALANCER_SLOTS (CONFIG_BALANCERS * (IS_ENABLED(CONFIG_RELOAD) ? 2 : 1))
 
 struct balancer_settings {
     struct text name;       /* "balancer://app" */
@@ -102,6 +103,9 @@ struct balancer {
     struct balancer_settings settings;
     struct member members[CONFIG_BALANCER_MEMBERS];
     uint8_t count;
+    bool left;             /* no configuration has it any more */
+    struct list left_node; /* on the list of those */
+    struct task gone;
 };
 
 /* What an exchange has of a balancer. */
@@ -135,6 +139,20 @@ void balancer_give(struct balancer *balancer);
 
 /* Makes a configured balancer ready to run (settings, members with settings and backend filled before). */
 void balancer_init(struct balancer *balancer);
+
+/* ---- reloads (balancer_change.c) ---- */
+
+/* A balancer that was just made ready follows another one: members whose backend is the same go on with their health,
+   their score and what they carry. */
+void balancer_follow(struct balancer *balancer, struct balancer *before);
+/* It is in no configuration any more, and has no checks: it goes back to its pool when its exchanges have ended. */
+void balancer_drop(struct balancer *balancer);
+/* Those that were dropped go now: their exchanges do without. Their text may be overwritten then. */
+void balancer_forget_dropped(void);
+/* What an exchange leaves was the last of one that was dropped, perhaps. */
+void balancer_drop_step(struct balancer *balancer);
+/* Bytes that the target of an exchange may need at any member of a balancer. */
+size_t balancer_room(const struct balancer *balancer, const struct exchange *ex);
 
 /* The member for a wish, or NULL: none can be used. Its score pays for it. */
 struct member *balancer_pick(struct balancer *balancer, const struct balancer_wish *wish);
@@ -173,6 +191,15 @@ unsigned balancer_retry_after(const struct exchange *ex);
 static inline void balancer_give(struct balancer *balancer)
 {
     (void)balancer;
+}
+
+static inline void balancer_drop(struct balancer *balancer)
+{
+    (void)balancer;
+}
+
+static inline void balancer_forget_dropped(void)
+{
 }
 
 static inline bool balancer_choose(struct exchange *ex)

@@ -10,14 +10,8 @@
 
 POOL(exchange, struct exchange, CONFIG_EXCHANGES);
 
-static const struct site *current_site;
 static exchange_answer_fn *answer_locally;
 static bool draining;
-
-void exchange_use_site(const struct site *site)
-{
-    current_site = site;
-}
 
 void exchange_set_draining(bool on)
 {
@@ -95,13 +89,15 @@ static void exchange_start(struct exchange *ex)
     pipe_open(&ex->response.pipe, CONFIG_RESPONSE_WINDOW);
     side_init(&ex->back, NULL, NULL);
     ex->state = EXCHANGE_READING;
-    ex->site = current_site;
+    ex->site = NULL;
+    list_init(&ex->site_node);
     ex->route = NULL;
     ex->matched = 0;
     balanced_init(&ex->balanced);
     ex->internal = false;
     ex->proto = PROTO_HTTP11;
     ex->expect_continue = false;
+    ex->body_limit = 0;
     ex->tunnel = false;
     ex->tunnel_key = (struct span){0, 0};
     ex->client_authority = (struct span){0, 0};
@@ -141,6 +137,17 @@ struct exchange *exchange_open(const struct side_ops *front, void *self, const s
     task_init(&ex->reclaim, TASK_FRONT, exchange_on_reclaim);
     exchange_start(ex);
     return ex;
+}
+
+void exchange_use_backend(struct exchange *ex, struct backend *backend)
+{
+    struct backend *before = ex->backend;
+
+    ex->backend = backend;
+    if (backend)
+        backend_hold(backend);
+    if (before)
+        backend_release(before);
 }
 
 bool exchange_is_waiting(struct exchange *ex)
@@ -184,6 +191,8 @@ static void exchange_finish(struct exchange *ex)
         cause_note(ex->cause);
         access_log_write(ex);
     }
+    exchange_drop_site(ex);
+    exchange_use_backend(ex, NULL);
     ex->state = EXCHANGE_DONE;
 }
 

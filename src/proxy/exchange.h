@@ -109,9 +109,10 @@ struct exchange {
     enum exchange_state state;
     struct message request;
     struct message response;
-    const struct site *site;
-    const struct route *route;
-    size_t matched; /* of the path by the route */
+    struct site *site;         /* NULL: not yet, or no more */
+    struct list site_node;     /* on site->users */
+    const struct route *route; /* of the site */
+    size_t matched;            /* of the path by the route */
     struct balanced balanced;
 
     /* of the client */
@@ -121,6 +122,7 @@ struct exchange {
     uint8_t proto;           /* enum exchange_proto */
     bool internal;           /* a health check: it is not logged */
     bool expect_continue;
+    uint64_t body_limit;          /* the most bytes of its body, by its front; 0: none */
     bool tunnel;                  /* a WebSocket: both bodies are its bytes, without length (RFC 8441) */
     struct span tunnel_key;       /* of an HTTP/1.1 client's handshake */
     struct span client_authority; /* in request.head.text, as the client sent it */
@@ -138,7 +140,7 @@ struct exchange {
     uint8_t retries;
     uint32_t started;        /* loop_now() when its first byte came */
     int32_t back_stream;     /* stream id there */
-    struct backend *backend; /* that carries it now; NULL: none yet */
+    struct backend *backend; /* that carries it now (exchange_use_backend); NULL: none yet */
     const char *word;        /* the parser's word for CAUSE_BAD_REQUEST */
     enum cause retry_cause;
     enum cause cause;                /* CAUSE_NONE: normal */
@@ -163,12 +165,20 @@ struct exchange {
 struct exchange *exchange_open(const struct side_ops *front, void *self, const struct conn *conn,
                                const struct port_addr *client, const struct port_addr *local);
 
-/* Prepares the timer for clients that let an exchange stall (client_ms: Timeout); takes it out of service. */
+/* Prepares the timer for clients that let an exchange stall (client_ms: Timeout), changes its time, takes it out of
+   service. */
 void exchange_init(uint32_t client_ms);
+void exchange_set_client_time(uint32_t client_ms);
 void exchange_exit(void);
 
-/* Chooses what new exchanges work with. While draining, new requests are answered 503. */
-void exchange_use_site(const struct site *site);
+/* Chooses what requests work with from now on: site->users is an empty list, and the site lives until it is again.
+   While draining, new requests are answered 503. */
+void exchange_use_site(struct site *site);
+/* That one. */
+const struct site *exchange_site(void);
+/* All that still have `site` have the current one from now on: it maps their responses. They do not move to other
+   members of their balancers any more, if it has not the same. */
+void exchange_leave_site(struct site *site);
 void exchange_set_draining(bool on);
 bool exchange_is_draining(void);
 
@@ -264,6 +274,11 @@ void exchange_close_upload(struct exchange *ex);
 /* Gives large storage back; the head is dead, or gets other storage. Harmless without. */
 void exchange_release_large(struct message *m);
 
+/* Takes the current site, lets it go: a site's own (exchange_site.c). */
+void exchange_take_site(struct exchange *ex);
+void exchange_drop_site(struct exchange *ex);
+/* The exchange is at this backend from now on, which lives for as long (NULL: at none). */
+void exchange_use_backend(struct exchange *ex, struct backend *backend);
 /* Notes why it ends abnormally, and in which phase: the first cause counts. */
 void exchange_set_cause(struct exchange *ex, enum cause cause);
 /* Whether it waits for a stream; its state is then set anew, as the backend's connections come and go. */

@@ -51,6 +51,7 @@ void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t 
         return;
     }
     path = text_first(path, text_find(path, '?', 0));
+    exchange_take_site(ex);
     if (uri_path_climbs(path)) {
         exchange_fail(ex, CAUSE_PATH_CLIMBS);
         return;
@@ -60,7 +61,7 @@ void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t 
         exchange_fail(ex, CAUSE_NO_ROUTE);
         return;
     }
-    ex->backend = ex->route->backend;
+    exchange_use_backend(ex, ex->route->backend);
     if (ex->route->balancer && !balancer_choose(ex)) {
         ex->state = EXCHANGE_CONNECTING; /* that is what it would do */
         exchange_fail(ex, CAUSE_NO_MEMBER);
@@ -169,6 +170,7 @@ static void announce(struct exchange *ex, const struct section *section)
             timer_cancel(&ex->whole); /* a WebSocket lives for as long as its ends like */
         if (ex->back.ops)
             ex->state = EXCHANGE_BODY;
+        exchange_drop_site(ex);
     }
     ex->front.ops->head(ex);
 }
@@ -210,12 +212,13 @@ bool exchange_response(struct exchange *ex, unsigned status)
 void exchange_local_response(struct exchange *ex, unsigned status)
 {
     struct section *section = head_last(&ex->response.head);
+    const struct site *site = ex->site ? ex->site : exchange_site();
 
     section->kind = SECTION_FINAL;
     section->status = (uint16_t)status;
     read_length(&ex->response, section);
     /* What finds no room is left out: an answer without it is better than none. */
-    (void)!header_edit_response(&ex->response.head, section, &ex->site->forward.headers, ex->conn, true);
+    (void)!header_edit_response(&ex->response.head, section, &site->forward.headers, ex->conn, true);
     announce(ex, section);
 }
 

@@ -10,6 +10,11 @@ void exchange_init(uint32_t client_ms)
     cause_forget();
 }
 
+void exchange_set_client_time(uint32_t client_ms)
+{
+    timer_class_set(&client_class, client_ms);
+}
+
 void exchange_exit(void)
 {
     timer_class_remove(&client_class);

@@ -296,32 +296,72 @@ static void on_clock(struct timer *timer)
     schedule();
 }
 
+static void begin(struct balancer *balancer)
+{
+    balancer_init(balancer);
+    for (unsigned i = 0; i < balancer->count; i++)
+        health_check_init(&balancer->members[i]);
+}
+
 void health_start(struct balancer **balancers, unsigned count)
 {
     all = balancers;
     all_count = count;
     timer_class_init(&clock_class, "health", 1);
     timer_init(&clock, on_clock);
-    for (unsigned i = 0; i < count; i++) {
-        balancer_init(all[i]);
-        for (unsigned k = 0; k < all[i]->count; k++)
-            health_check_init(&all[i]->members[k]);
+    for (unsigned i = 0; i < count; i++)
+        begin(all[i]);
+    schedule();
+}
+
+static void end_checks(struct balancer *balancer)
+{
+    for (unsigned i = 0; i < balancer->count; i++) {
+        struct member *member = &balancer->members[i];
+
+        backend_pulse_forget(member->backend, &member->check.task);
+        health_check_stop(member);
+        if (member->check.state != CHECK_OFF)
+            member->due = loop_now();
+        member->check.state = CHECK_OFF;
     }
+}
+
+static bool is_among(struct balancer **balancers, unsigned count, const struct balancer *balancer)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (balancers[i] == balancer)
+            return true;
+    return false;
+}
+
+static void follow_namesake(struct balancer *balancer)
+{
+    for (unsigned i = 0; i < all_count; i++)
+        if (text_eq_nocase(all[i]->settings.name, balancer->settings.name))
+            balancer_follow(balancer, all[i]);
+}
+
+void health_change(struct balancer **balancers, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (is_among(all, all_count, balancers[i]))
+            continue;
+        begin(balancers[i]);
+        follow_namesake(balancers[i]);
+    }
+    for (unsigned i = 0; i < all_count; i++)
+        if (!is_among(balancers, count, all[i]))
+            end_checks(all[i]);
+    all = balancers;
+    all_count = count;
     schedule();
 }
 
 void health_quiet(void)
 {
-    for (unsigned i = 0; i < all_count; i++) {
-        for (unsigned k = 0; k < all[i]->count; k++) {
-            struct member *member = &all[i]->members[k];
-
-            health_check_stop(member);
-            if (member->check.state != CHECK_OFF)
-                member->due = loop_now();
-            member->check.state = CHECK_OFF;
-        }
-    }
+    for (unsigned i = 0; i < all_count; i++)
+        end_checks(all[i]);
 }
 
 void health_stop(void)

@@ -15,6 +15,9 @@
 /* Takes all balancers into service (the configuration filled them, and keeps them), and out again. */
 void health_start(struct balancer **balancers, unsigned count);
 void health_stop(void);
+/* The same balancers and others from now on: those that are new are made ready, and follow one of the same name; the
+   checks of those that are gone end. */
+void health_change(struct balancer **balancers, unsigned count);
 /* Ends the checks: the server drains, and waits for no exchange of ours. */
 void health_quiet(void);
 
@@ -50,6 +53,12 @@ static inline void health_start(struct balancer **balancers, unsigned count)
 
 static inline void health_stop(void)
 {
+}
+
+static inline void health_change(struct balancer **balancers, unsigned count)
+{
+    (void)balancers;
+    (void)count;
 }
 
 static inline void health_quiet(void)

@@ -114,7 +114,8 @@ bool health_check_start(struct member *member)
     ex->internal = true;
     ex->proto = PROTO_H2;
     ex->request.state = MESSAGE_END;
-    ex->backend = member->backend;
+    exchange_take_site(ex);
+    exchange_use_backend(ex, member->backend);
     if (write_head(ex, member))
         backend_submit(ex->backend, ex);
     else

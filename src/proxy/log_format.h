@@ -69,6 +69,7 @@ struct log_format {
 
 /* The values of a format's fields for one exchange. Spans are of the request head's text, or of `text`. */
 struct log_fields {
+    uint32_t version; /* which format they belong to (access_format.c) */
     struct span values[CONFIG_LOG_FIELDS];
     uint16_t used;
     char text[CONFIG_LOG_RESPONSE_FIELDS]; /* copies of those of the response, whose head is gone before its body is */

@@ -8,8 +8,8 @@
 
 struct name {
     struct watch watch;
-    struct backend *backend;
-    port_lookup lookup; /* PORT_NO_LOOKUP: `timer` runs until the next */
+    struct backend *backend; /* NULL: this place is free */
+    port_lookup lookup;      /* PORT_NO_LOOKUP: `timer` runs until the next */
     struct timer timer;
     struct timer_class timer_class; /* lasts as long as the name's time */
     uint32_t asked_at;
@@ -17,7 +17,7 @@ struct name {
 };
 
 static struct name names[CONFIG_BACKENDS];
-static unsigned name_count;
+static const struct names_settings *settings; /* of the resolver that is open; NULL: it is not */
 static struct arena *arena;
 static _Alignas(ARENA_ALIGN) uint8_t storage[CONFIG_NAMES_ARENA];
 
@@ -50,7 +50,8 @@ static void ask(struct name *name)
 {
     timer_cancel(&name->timer);
     name->asked_at = loop_now();
-    name->lookup = port_lookup_start(name->backend->settings.host.ptr, &name->watch);
+    if (settings != NULL)
+        name->lookup = port_lookup_start(name->backend->settings.host.ptr, &name->watch);
     if (name->lookup == PORT_NO_LOOKUP) { /* those that nobody wants any more still take the places */
         name->in_vain = true;
         rest(name, CONFIG_NAME_RETRY_S);
@@ -128,50 +129,118 @@ static void on_ready(struct watch *watch, unsigned ready)
 /* A backend has a name when the configuration gave it no address. */
 static bool has_name(const struct backend *backend)
 {
-    return backend->settings.addr_count == 0;
+    return backend->looked_up != NULL || backend->settings.addr_count == 0;
 }
 
+static bool is_among(struct backend **backends, unsigned count, const struct backend *backend)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (backends[i] == backend)
+            return true;
+    return false;
+}
+
+/* There is a place for each backend of a configuration. */
 static void add(struct backend *backend)
 {
-    struct name *name = &names[name_count++];
+    struct name *name = names;
 
+    while (name->backend != NULL)
+        name++;
     *name = (struct name){.watch = {on_ready}, .backend = backend, .lookup = PORT_NO_LOOKUP};
     timer_init(&name->timer, on_timer);
     timer_class_init(&name->timer_class, "name", CONFIG_NAME_RETRY_S * 1000U);
     backend->looked_up = name;
+    ask(name);
 }
 
-bool names_start(const struct names_settings *settings, struct backend **backends, unsigned count)
+static void end_lookup(struct name *name)
+{
+    if (name->lookup != PORT_NO_LOOKUP)
+        port_lookup_cancel(name->lookup);
+    name->lookup = PORT_NO_LOOKUP;
+    timer_cancel(&name->timer);
+}
+
+static void drop(struct name *name)
+{
+    if (name->backend == NULL)
+        return;
+    end_lookup(name);
+    timer_class_remove(&name->timer_class);
+    name->backend->looked_up = NULL;
+    name->backend = NULL;
+}
+
+static bool same_servers(const struct names_settings *a, const struct names_settings *b)
+{
+    for (unsigned i = 0; i < a->server_count && i < b->server_count; i++)
+        if (!addr_eq(&a->servers[i], &b->servers[i]))
+            return false;
+    return a->server_count == b->server_count;
+}
+
+static bool open_resolver(const struct names_settings *wanted)
 {
     static const struct port_memory memory = {memory_alloc, memory_release, memory_resize};
 
-    name_count = 0;
-    for (unsigned i = 0; i < count; i++)
-        if (has_name(backends[i]))
-            add(backends[i]);
-    if (name_count == 0)
-        return true;
     arena = arena_init(storage, sizeof(storage), "names");
-    if (!port_lookup_open(settings->servers, settings->server_count, &memory))
+    if (!port_lookup_open(wanted->servers, wanted->server_count, &memory))
         return false;
-    for (unsigned i = 0; i < name_count; i++)
-        ask(&names[i]);
+    settings = wanted;
     return true;
+}
+
+static void close_resolver(void)
+{
+    if (settings != NULL)
+        port_lookup_close();
+    settings = NULL;
+}
+
+bool names_start(const struct names_settings *wanted, struct backend **backends, unsigned count)
+{
+    /* Now, since a reload that brings the first name should not need the C library's heap. */
+    if (IS_ENABLED(CONFIG_RELOAD) && settings == NULL && !open_resolver(wanted))
+        return false;
+    for (unsigned i = 0; i < count; i++) {
+        if (backends[i]->looked_up != NULL || !has_name(backends[i]))
+            continue;
+        if (settings == NULL && !open_resolver(wanted))
+            return false;
+        add(backends[i]);
+    }
+    return true;
+}
+
+bool names_change(const struct names_settings *wanted, struct backend **backends, unsigned count)
+{
+    bool anew = settings != NULL && !same_servers(settings, wanted);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+        if (names[i].backend != NULL && !is_among(backends, count, names[i].backend))
+            drop(&names[i]);
+        else if (names[i].backend != NULL && anew)
+            end_lookup(&names[i]);
+    }
+    if (anew) {
+        close_resolver();
+        if (!open_resolver(wanted))
+            return false;
+        for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+            if (names[i].backend != NULL)
+                ask(&names[i]);
+    } else if (settings != NULL) {
+        settings = wanted;
+    }
+    return names_start(wanted, backends, count);
 }
 
 void names_exit(void)
 {
-    for (unsigned i = 0; i < name_count; i++) {
-        if (names[i].lookup != PORT_NO_LOOKUP)
-            port_lookup_cancel(names[i].lookup);
-        names[i].lookup = PORT_NO_LOOKUP;
-        timer_cancel(&names[i].timer);
-        timer_class_remove(&names[i].timer_class);
-        names[i].backend->looked_up = NULL;
-    }
-    if (name_count > 0)
-        port_lookup_close();
-    name_count = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+        drop(&names[i]);
+    close_resolver();
 }
 
 void names_failed(struct backend *backend)

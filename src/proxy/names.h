@@ -12,11 +12,14 @@ struct names_settings {
 
 #ifdef CONFIG_CARES
 
-/* Opens the resolver when a backend has a name, and begins to look up all names. False: it could not (no memory). The
-   backends must live until names_exit, and be initialised. */
+/* Opens the resolver (without CONFIG_RELOAD when a backend has a name), and begins to look up all names. False: it
+   could not (no memory). The backends must live until names_exit, and be initialised. */
 bool names_start(const struct names_settings *settings, struct backend **backends, unsigned count);
 /* Ends all look-ups and closes the resolver. */
 void names_exit(void);
+/* The same backends and others from now on, as with names_start: what is known of those that stay is kept. New servers
+   open the resolver anew. False: it could not be opened, and nothing is looked up. */
+bool names_change(const struct names_settings *settings, struct backend **backends, unsigned count);
 
 /* No address of the backend could be reached: perhaps they are old. Looks up again, not too often. */
 void names_failed(struct backend *backend);
@@ -32,6 +35,11 @@ static inline bool names_start(const struct names_settings *settings, struct bac
 }
 static inline void names_exit(void)
 {
+}
+static inline bool names_change(const struct names_settings *settings, struct backend **backends, unsigned count)
+{
+    (void)settings, (void)backends, (void)count;
+    return true;
 }
 static inline void names_failed(struct backend *backend)
 {

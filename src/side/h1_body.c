@@ -23,7 +23,7 @@ static void end_of_request(struct h1_conn *c, struct section *trailers)
 /* Whether n more body bytes are within LimitRequestBody; refuses the request otherwise. */
 static bool within_limit(struct h1_conn *c, size_t n)
 {
-    uint64_t limit = h1_front_settings()->body_limit;
+    uint64_t limit = c->ex->body_limit;
 
     if (limit == 0 || n <= limit - c->ex->request.received)
         return true;

@@ -315,6 +315,17 @@ void h1_front_init(const struct front_settings *s)
     timer_class_init(&handshake_class, "handshake", s->handshake_ms);
 }
 
+void h1_front_change(const struct front_settings *s)
+{
+    settings = s;
+    timer_class_set(&keepalive_class, s->keepalive_ms);
+    timer_class_set(&head_class, s->head.initial_ms);
+    timer_class_set(&body_class, s->body.initial_ms);
+    timer_class_set(&write_class, s->timeout_ms);
+    timer_class_set(&linger_class, s->linger_ms);
+    timer_class_set(&handshake_class, s->handshake_ms);
+}
+
 void h1_front_exit(void)
 {
     timer_class_remove(&keepalive_class);

@@ -19,6 +19,8 @@ void h1_front_unreserve(void);
 
 /* Prepares timers. `settings` must live as long as the front. */
 void h1_front_init(const struct front_settings *settings);
+/* Has other settings from now on: requests that have begun keep their limits, times that run are shortened at most. */
+void h1_front_change(const struct front_settings *settings);
 /* Takes the timers out of service; no client may be left. */
 void h1_front_exit(void);
 

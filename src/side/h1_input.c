@@ -32,7 +32,6 @@ static void make_room_for_chunks(struct h1_conn *c)
 static void begin_request(struct h1_conn *c, const struct h1_request *request)
 {
     struct exchange *ex = c->ex;
-    uint64_t limit = h1_front_settings()->body_limit;
     uint32_t keepalive_max = h1_front_settings()->keepalive_max;
     uint32_t from = c->rest_at;
 
@@ -40,13 +39,14 @@ static void begin_request(struct h1_conn *c, const struct h1_request *request)
     c->te_trailers = request->te_trailers;
     c->unsized = false;
     ex->expect_continue = request->expect_continue;
+    ex->body_limit = h1_front_settings()->body_limit;
     c->requests++;
     c->closing = !request->keep_alive || (keepalive_max > 0 && c->requests >= keepalive_max);
     c->body_left = request->length;
     c->chunked = request->body == H1_BODY_CHUNKED;
     memset(&c->chunks, 0, sizeof(c->chunks));
     timer_cancel(&c->read_timer);
-    if (limit > 0 && request->length > limit) {
+    if (ex->body_limit > 0 && request->length > ex->body_limit) {
         c->input = H1_REFUSED;
         ex->client_path = ex->request.head.path;
         exchange_refuse(ex, CAUSE_BODY_LARGE, 413, cause_info(CAUSE_BODY_LARGE)->word);
@@ -100,7 +100,7 @@ static void take_head(struct h1_conn *c)
         reason = h1_interpret(head, minor, &request);
     }
     if (reason == H1_OK && request.absolute &&
-        !forward_is_ours(&c->ex->site->forward, head_text(head, head->authority), &c->ex->local,
+        !forward_is_ours(&exchange_site()->forward, head_text(head, head->authority), &c->ex->local,
                          conn_is_secure(&c->conn)))
         reason = H1_NOT_OURS;
     if (reason != H1_OK) {

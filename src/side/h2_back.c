@@ -163,7 +163,7 @@ static bool start_tls(struct h2_back *back)
     const struct backend *backend = back->base.backend;
 
     h2_back_await(back, H2_WAIT_TLS);
-    return tls_connect(&back->conn, backend->settings.host, backend->settings.number, on_tls_done);
+    return tls_connect(&back->conn, backend->settings.host, backend_number(backend), on_tls_done);
 }
 
 static void on_connect(struct h2_back *back)

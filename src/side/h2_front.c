@@ -18,13 +18,8 @@ POOL(h2_client, struct h2_front, CONFIG_H2_CLIENTS);
 static struct list clients = LIST_INIT(clients);
 static const struct front_settings *settings;
 
-static struct timer_class idle_class;
-static struct timer_class head_class;
-static struct timer_class write_class;
-
 static void h2_front_on_ready(struct watch *watch, unsigned ready);
 static void h2_front_on_run(struct task *task);
-static void h2_front_on_timer(struct timer *timer);
 
 const struct front_settings *h2_front_settings(void)
 {
@@ -66,7 +61,7 @@ static void end_done(struct h2_front *c)
         end_exchange(container_of(node, struct exchange, front.dirty));
 }
 
-static void lose(struct h2_front *c, enum cause cause)
+void h2_front_lose(struct h2_front *c, enum cause cause)
 {
     struct list *node;
 
@@ -118,54 +113,6 @@ void h2_front_leave(struct h2_front *c)
     loop_mark(&c->task);
 }
 
-/* ---- time ---- */
-
-static void h2_front_on_timer(struct timer *timer)
-{
-    struct h2_front *c = container_of(timer, struct h2_front, timer);
-
-    switch (c->wait) {
-    case H2_CLIENT_IDLE:
-        c->wait = H2_CLIENT_NOTHING;
-        if (c->end == H2_CLIENT_SERVES)
-            h2_front_leave(c); /* without streams nothing can be on its way that a second step would save */
-        else
-            lose(c, CAUSE_NONE);
-        return;
-    case H2_CLIENT_HEAD:
-        log_info("h2_front", "a header block is too slow");
-        lose(c, CAUSE_CLIENT_TIMEOUT);
-        return;
-    case H2_CLIENT_WRITE: lose(c, CAUSE_CLIENT_STALLED); return;
-    case H2_CLIENT_NOTHING: return;
-    }
-}
-
-/* Sets the timer for what is waited for now. */
-static void set_wait(struct h2_front *c)
-{
-    enum h2_front_wait wait = H2_CLIENT_NOTHING;
-    struct timer_class *class = NULL;
-
-    if (c->blocked) {
-        wait = H2_CLIENT_WRITE;
-        class = &write_class;
-    } else if (c->block != 0 || (c->requests == 0 && !c->settled)) {
-        wait = H2_CLIENT_HEAD;
-        class = &head_class;
-    } else if (c->open == 0) {
-        wait = H2_CLIENT_IDLE;
-        class = &idle_class;
-    }
-    if (wait == c->wait)
-        return;
-    c->wait = wait;
-    if (class)
-        timer_set(&c->timer, class, loop_now());
-    else
-        timer_cancel(&c->timer);
-}
-
 /* ---- reading ---- */
 
 /* How much may be read now. A client that has not acknowledged our SETTINGS may send 65,535 bytes on each stream
@@ -191,7 +138,7 @@ static void feed(struct h2_front *c, const uint8_t *bytes, size_t n)
     if (h2_ids_look(c, bytes, n) && h2_session_feed(&c->h2, bytes, n) && h2_ids_answer(c))
         loop_mark(&c->task);
     else
-        lose(c, CAUSE_BAD_REQUEST);
+        h2_front_lose(c, CAUSE_BAD_REQUEST);
 }
 
 static void on_readable(struct h2_front *c)
@@ -208,7 +155,7 @@ static void on_readable(struct h2_front *c)
     if (result == PORT_OK)
         feed(c, conn_input(), n);
     else if (result != PORT_AGAIN)
-        lose(c, CAUSE_CLIENT_CLOSED);
+        h2_front_lose(c, CAUSE_CLIENT_CLOSED);
 }
 
 static void h2_front_on_ready(struct watch *watch, unsigned ready)
@@ -274,7 +221,7 @@ static void update(struct h2_front *c)
     if (is_heard(c))
         interest |= PORT_READABLE;
     conn_interest(&c->conn, interest);
-    set_wait(c);
+    h2_front_set_wait(c);
 }
 
 static void h2_front_on_run(struct task *task)
@@ -286,14 +233,14 @@ static void h2_front_on_run(struct task *task)
     if (c->closed)
         return;
     if (c->failed || !serve_news(c)) {
-        lose(c, CAUSE_NO_ROOM);
+        h2_front_lose(c, CAUSE_NO_ROOM);
         return;
     }
     result = c->blocked ? PORT_AGAIN : h2_io_write(&c->h2, &c->conn, &c->batch, &more);
     h2_turn_end(c);
     end_done(c);
     if (result == PORT_ERROR || h2_session_over(&c->h2)) {
-        lose(c, result == PORT_ERROR ? CAUSE_CLIENT_CLOSED : CAUSE_NONE);
+        h2_front_lose(c, result == PORT_ERROR ? CAUSE_CLIENT_CLOSED : CAUSE_NONE);
         return;
     }
     c->blocked = result == PORT_AGAIN;
@@ -302,7 +249,7 @@ static void h2_front_on_run(struct task *task)
     if ((more || !list_empty(&c->news)) && !c->blocked)
         loop_mark(&c->task);
     if (c->end == H2_CLIENT_LEAVES && c->open == 0 && !h2_session_wants_write(&c->h2)) {
-        lose(c, CAUSE_NONE);
+        h2_front_lose(c, CAUSE_NONE);
         return;
     }
     update(c);
@@ -411,7 +358,7 @@ void h2_front_take_over(struct h1_conn *slot, struct conn *conn, const struct po
     conn_move(&c->conn, conn, h2_front_on_ready);
     if (!h2_session_open_server(&c->h2, h2_front_callbacks, c) || !h2_front_submit_settings(c->h2.ng)) {
         refuse(&c->conn);
-        lose(c, CAUSE_NONE);
+        h2_front_lose(c, CAUSE_NONE);
         return;
     }
     loop_mark(&c->task);
@@ -424,17 +371,19 @@ void h2_front_take_over(struct h1_conn *slot, struct conn *conn, const struct po
 bool h2_front_init(const struct front_settings *s)
 {
     settings = s;
-    timer_class_init(&idle_class, "h2-idle", s->keepalive_ms);
-    timer_class_init(&head_class, "h2-head", s->head.initial_ms);
-    timer_class_init(&write_class, "h2-write", s->timeout_ms);
+    h2_front_time_init(s);
     return h2_front_callbacks_init();
+}
+
+void h2_front_change(const struct front_settings *s)
+{
+    settings = s;
+    h2_front_time_change(s);
 }
 
 void h2_front_exit(void)
 {
-    timer_class_remove(&idle_class);
-    timer_class_remove(&head_class);
-    timer_class_remove(&write_class);
+    h2_front_time_exit();
 }
 
 void h2_front_drain(void)
@@ -446,5 +395,5 @@ void h2_front_drain(void)
 void h2_front_stop(void)
 {
     LIST_EACH_SAFE (node, &clients)
-        lose(container_of(node, struct h2_front, node), CAUSE_STOPPED);
+        h2_front_lose(container_of(node, struct h2_front, node), CAUSE_STOPPED);
 }

@@ -14,6 +14,8 @@ struct h1_conn;
 
 /* Prepares callbacks and timers. False: the shared arena is too small (a bug). After h2_session_init. */
 bool h2_front_init(const struct front_settings *settings);
+/* As h1_front_change. */
+void h2_front_change(const struct front_settings *settings);
 void h2_front_exit(void);
 
 /* Whether the first n > 0 bytes of a connection are those of the client preface (RFC 9113 3.4), as far as they go. At
@@ -39,6 +41,11 @@ static inline bool h2_front_init(const struct front_settings *settings)
 {
     (void)settings;
     return true;
+}
+
+static inline void h2_front_change(const struct front_settings *settings)
+{
+    (void)settings;
 }
 
 static inline void h2_front_exit(void)

@@ -1,6 +1,6 @@
 /* A client's HTTP/2 connection, shared by the files of the HTTP/2 front: its life (h2_front.c), its session
- * (h2_front_session.c), the identifiers of its streams (h2_front_ids.c), its patience (h2_front_calm.c) and the order
- * of its responses (h2_front_turn.c). */
+ * (h2_front_session.c), the identifiers of its streams (h2_front_ids.c), its times (h2_front_time.c), its patience
+ * (h2_front_calm.c) and the order of its responses (h2_front_turn.c). */
 #ifndef CULVERT_SIDE_H2_FRONT_CONN_H
 #define CULVERT_SIDE_H2_FRONT_CONN_H
 
@@ -84,6 +84,17 @@ void h2_front_stream_done(struct h2_front *c, struct exchange *ex);
 void h2_front_warn(struct h2_front *c);
 /* The second step. */
 void h2_front_leave(struct h2_front *c);
+/* Closes the connection at once; its exchanges are told. */
+void h2_front_lose(struct h2_front *c, enum cause cause);
+
+/* ---- h2_front_time.c ---- */
+
+void h2_front_time_init(const struct front_settings *settings);
+void h2_front_time_change(const struct front_settings *settings);
+void h2_front_time_exit(void);
+void h2_front_on_timer(struct timer *timer);
+/* Sets the timer for what is waited for now. */
+void h2_front_set_wait(struct h2_front *c);
 
 /* ---- h2_front_session.c ---- */
 

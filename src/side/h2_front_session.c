@@ -134,6 +134,7 @@ static int on_request(nghttp2_session *ng, struct exchange *ex, bool body)
     enum h1_reason reason = (enum h1_reason)ex->front.refused;
 
     ex->client_path = ex->request.head.path;
+    ex->body_limit = limit;
     if (reason == H1_OK)
         reason = h2_request_interpret(&ex->request.head, &request);
     if (reason != H1_OK && h2_request_malformed(reason))
@@ -173,7 +174,6 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t stream_id, 
                          void *user)
 {
     struct exchange *ex = exchange_of(ng, stream_id);
-    uint64_t limit = h2_front_settings()->body_limit;
 
     (void)flags;
     h2_calm_earn(user, H2_GAIN_DATA);
@@ -182,7 +182,7 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t stream_id, 
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (!ex || !exchange_wants_body(ex))
         return 0; /* nobody takes it: the client gets no more window */
-    if (limit > 0 && !ex->tunnel && len > limit - ex->request.received) {
+    if (ex->body_limit > 0 && !ex->tunnel && len > ex->body_limit - ex->request.received) {
         exchange_refuse(ex, CAUSE_BODY_LARGE, 413, cause_info(CAUSE_BODY_LARGE)->word);
         return 0;
     }

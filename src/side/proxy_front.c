@@ -22,7 +22,7 @@ struct intake {
     struct task reclaim;
     struct timer timer; /* the header's time */
     struct timer again; /* see AGAIN_MS */
-    const struct listener_settings *listen;
+    struct listener_settings listen;
     struct port_addr peer;
     struct proxy_header header;
     bool begun; /* it is a header: its bytes are taken */
@@ -69,9 +69,9 @@ static void intake_pass_on(struct intake *in)
     intake_end(in);
     h1_front_unreserve();
     if (header->has_client)
-        h1_front_accept(in->listen, handle, &header->client, &header->local);
+        h1_front_accept(&in->listen, handle, &header->client, &header->local);
     else
-        h1_front_accept(in->listen, handle, &in->peer, &in->listen->addr);
+        h1_front_accept(&in->listen, handle, &in->peer, &in->listen.addr);
 }
 
 static void say_refused(const struct port_addr *peer, const char *reason)
@@ -210,7 +210,7 @@ static void accept_balancer(const struct listener_settings *listen, port_handle 
     }
     h1_front_reserve();
     memset(in, 0, sizeof(*in));
-    in->listen = listen;
+    in->listen = *listen;
     in->peer = *peer;
     in->begun = listen->proxy == LISTENER_PROXY_ON;
     proxy_header_init(&in->header);
@@ -231,6 +231,12 @@ void proxy_front_init(const struct proxy_front_settings *s, uint32_t head_ms)
     warned = false;
     timer_class_init(&head_class, "proxy-header", head_ms);
     timer_class_init(&again_class, "proxy-again", AGAIN_MS);
+}
+
+void proxy_front_change(const struct proxy_front_settings *s, uint32_t head_ms)
+{
+    settings = s;
+    timer_class_set(&head_class, head_ms);
 }
 
 void proxy_front_exit(void)

@@ -20,6 +20,8 @@ extern const struct listener_ops proxy_front_listener;
 
 /* Prepares timers: a header has head_ms (0: no limit). `settings` must live as long as the front. */
 void proxy_front_init(const struct proxy_front_settings *settings, uint32_t head_ms);
+/* Has other settings from now on. */
+void proxy_front_change(const struct proxy_front_settings *settings, uint32_t head_ms);
 /* Takes the timers out of service; no connection may be left. */
 void proxy_front_exit(void);
 /* Closes all connections that still owe their header (drain, stop). */
@@ -30,6 +32,10 @@ void proxy_front_close(void);
 #define proxy_front_listener h1_front_listener
 
 static inline void proxy_front_init(const struct proxy_front_settings *settings, uint32_t head_ms)
+{
+    (void)settings, (void)head_ms;
+}
+static inline void proxy_front_change(const struct proxy_front_settings *settings, uint32_t head_ms)
 {
     (void)settings, (void)head_ms;
 }

@@ -74,6 +74,26 @@ void core_skip(const char *why)
     skip();
 }
 
+#define CONF_PATH "/etc/test.conf"
+
+void core_start_file(const char *conf)
+{
+    sim_add_file(CONF_PATH, conf);
+    may_fail = false;
+    lacks[0] = '\0';
+    running = server_start(CONF_PATH, (struct text){NULL, 0}, report, NULL);
+    if (!running && lacks[0] != '\0')
+        core_skip(lacks);
+    if (!running)
+        sim_abort("the core does not start");
+}
+
+void core_reload(const char *conf)
+{
+    sim_add_file(CONF_PATH, conf);
+    sim_ask(PORT_ASK_RELOAD);
+}
+
 static bool all_done(void *user)
 {
     return clients_done(user) && h2_clients_done();

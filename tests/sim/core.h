@@ -27,6 +27,10 @@ bool core_try_start(const char *conf);
    SIM_ANY=1 in the environment core_start does so when the core says which option a configuration lacks. */
 void core_skip(const char *why);
 
+/* The same from a file, which core_reload changes and asks to read again. `conf` must outlive the world. */
+void core_start_file(const char *conf);
+void core_reload(const char *conf);
+
 /* Runs until all clients are done; a violation when they are not within `ms` of virtual time. */
 void core_run(uint32_t ms);
 

@@ -116,7 +116,8 @@ void sim_progress(void);
 /* ---- what the core asks the platform ---- */
 
 void sim_ask(unsigned asked);                           /* what port_asked answers next */
-void sim_add_file(const char *path, const char *textz); /* for port_read_file; both must outlive the world */
+void sim_add_file(const char *path, const char *textz); /* for port_read_file, or what it is from now on; both must
+                                                            outlive the world */
 /* A name, or what it is from now on: the answer, its time, and after how long it comes (UINT32_MAX: never). The name
    must outlive the world. */
 void sim_set_name(const char *name, enum port_answer_kind kind, uint32_t ttl_s, uint32_t delay_ms,

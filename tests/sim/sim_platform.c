@@ -129,6 +129,12 @@ const char *port_fault_text(enum port_fault why)
 
 void sim_add_file(const char *path, const char *textz)
 {
+    for (unsigned i = 0; i < file_count; i++) {
+        if (strcmp(files[i].path, path) == 0) {
+            files[i].textz = textz;
+            return;
+        }
+    }
     files[file_count].path = path;
     files[file_count++].textz = textz;
 }
@@ -146,6 +152,15 @@ enum port_result port_read_file(const char *path, void *buf, size_t cap, size_t 
         return len > cap ? PORT_END : PORT_OK;
     }
     return fault_is(PORT_FAULT_NOT_FOUND);
+}
+
+bool port_file_stamp(const char *path, uint64_t *stamp)
+{
+    *stamp = 0;
+    for (unsigned i = 0; i < file_count; i++)
+        if (strcmp(files[i].path, path) == 0)
+            *stamp = (uint64_t)(uintptr_t)files[i].textz;
+    return *stamp != 0;
 }
 
 static unsigned sink_find(const char *name)

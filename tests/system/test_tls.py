@@ -1,4 +1,5 @@
 """TLS on both sides, with curl and openssl in front, nghttpd behind, and certificates of every kind."""
+import os
 import re
 import signal
 import socket
@@ -143,13 +144,14 @@ def test_no_renegotiation_no_compression(secure, peer):
 
 
 @pytest.mark.parametrize("options", [[], ["-no_ticket"]], ids=["ticket", "id"])
-def test_resumption(secure, peer, tmp_path, options):
+def test_resumption(secure, peer, certs, tmp_path, options):
     proxy = secure(peer)
     kept = str(tmp_path / "session")
     assert "New, TLSv1.2" in s_client(proxy.tls_port, "-tls1_2", *options, "-sess_out", kept)
     assert "Reused, TLSv1.2" in s_client(proxy.tls_port, "-tls1_2", *options, "-sess_in", kept)
+    os.utime(certs.path("good.pem"))
     proxy.process.popen.send_signal(signal.SIGHUP)
-    wait_until(lambda: "were read again" in proxy.diagnostics(), "the reload")
+    wait_until(lambda: "certificates were read again" in proxy.diagnostics(), "the reload")
     assert "New, TLSv1.2" in s_client(proxy.tls_port, "-tls1_2", *options, "-sess_in", kept)
 
 
@@ -305,10 +307,10 @@ def test_reload(secure, peer, certs, tmp_path):
     reload("api", "certificates were read again")
     assert serves("api.test") and not serves("localhost")
     (tmp_path / "live.key").write_text("nothing")
-    before = proxy.diagnostics().count("are not read again")
     (tmp_path / "live.pem").write_text("nothing")
     proxy.process.popen.send_signal(signal.SIGHUP)
-    wait_until(lambda: proxy.diagnostics().count("are not read again") > before, "the fault")
+    wait_until(lambda: "the configuration stays as it was" in proxy.diagnostics(), "the refusal")
+    assert "live.pem: no certificate that can be read" in proxy.diagnostics()
     assert serves("api.test")
     reload("good", "certificates were read again")
     assert serves("localhost")
@@ -408,7 +410,7 @@ def test_backend_closes_or_is_silent(behind):
 
 
 def test_backend_resumption(behind, certs):
-    """The second connection resumes the session of the first; after a reload it does not."""
+    """The second connection resumes the session of the first; when trust was read anew it does not."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certs.path("good.pem"), certs.path("good.key"))
@@ -431,8 +433,9 @@ def test_backend_resumption(behind, certs):
         proxy = behind(server.getsockname()[1], "LogLevel debug")
         wait_until(lambda: proxy.get("/").status == 502 and len(reused) > 1, "two connections")
         assert reused[0] is False and reused[-1] is True
+        os.utime(certs.path("ca.pem"))
         proxy.process.popen.send_signal(signal.SIGHUP)
-        wait_until(lambda: "were read again" in proxy.diagnostics(), "the reload")
+        wait_until(lambda: "certificates were read again" in proxy.diagnostics(), "the reload")
         before = len(reused)
         wait_until(lambda: proxy.get("/").status == 502 and len(reused) > before, "another connection")
         assert reused[before] is False
@@ -440,20 +443,25 @@ def test_backend_resumption(behind, certs):
     thread.join(20)
 
 
-def test_old_connections_outlive_reloads(secure, peer):
-    """They keep their certificates. A second reload waits for them."""
+def test_old_connections_outlive_reloads(secure, peer, certs):
+    """No reload waits for connections that have shaken hands. The same files are not read again."""
     proxy = secure(peer, "KeepAliveTimeout 60")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    def reload(changed, said):
+        before = proxy.diagnostics().count(said)
+        if changed:
+            os.utime(certs.path("good.pem"))
+        proxy.process.popen.send_signal(signal.SIGHUP)
+        wait_until(lambda: proxy.diagnostics().count(said) > before, said)
     with context.wrap_socket(socket.create_connection(("127.0.0.1", proxy.tls_port), 20)) as client:
-        for said in ("certificates were read again", "are read again when 1 connections have ended"):
-            proxy.process.popen.send_signal(signal.SIGHUP)
-            wait_until(lambda said=said: said in proxy.diagnostics(), said)
-        client.sendall(b"GET /size/10 HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert client.recv(100).startswith(b"HTTP/1.1 200")
-        assert curl(proxy, "/size/10")[0] == 0
-    wait_until(lambda: proxy.diagnostics().count("certificates were read again") == 2, "the second reload")
-    assert curl(proxy, "/size/10")[0] == 0
+        for changed in (True, True, False, True):
+            reload(changed, "certificates were read again" if changed else "the configuration was read again")
+            assert curl(proxy, "/size/10")[0] == 0
+            client.sendall(b"GET /size/0 HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    assert proxy.diagnostics().count("certificates were read again") == 3
 
 
 def test_bad_files_are_told(certs, tmp_path):

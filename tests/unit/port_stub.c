@@ -395,6 +395,13 @@ enum port_result port_read_file(const char *path, void *buf, size_t cap, size_t 
     return PORT_ERROR;
 }
 
+bool port_file_stamp(const char *path, uint64_t *stamp)
+{
+    (void)path;
+    *stamp = 0;
+    return false;
+}
+
 enum port_result port_log_open(const struct port_log *log, port_handle *out)
 {
     *out = PORT_NO_HANDLE;

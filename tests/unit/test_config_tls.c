@@ -106,7 +106,6 @@ static void test_backend(void **state)
         assert_int_equal(settings->addrs[0].port, 443);
     assert_true(text_eq(settings->name, TEXT("app.example.com")));
     assert_true(text_eq(settings->scheme, TEXT("h2")));
-    assert_int_equal(settings->number, 1);
     good("ProxyPass /a h2://10.0.0.1:80/"); /* not the h2c one with the same host and port */
     assert_int_equal(config.backend_count, 2);
 }

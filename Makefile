@@ -97,6 +97,9 @@ src-$(CONFIG_WEBSOCKET)   += src/proxy/websocket.c src/base/sha1.c
 src-$(CONFIG_BALANCER)    += src/proxy/balancer.c src/proxy/balanced.c src/proxy/sticky.c src/proxy/health.c \
     src/proxy/health_check.c src/proxy/backend_pulse.c src/proxy/balancer_change.c src/ops/config_balancer.c \
     src/ops/config_member.c
+src-$(CONFIG_CHANGE_USER) += port/posix/user.c
+src-$(CONFIG_DAEMON)      += port/posix/daemon.c
+src-$(CONFIG_CHANGE_USER)$(CONFIG_DAEMON) += src/ops/process.c
 src-$(CONFIG_STATE)       += src/ops/stats.c
 src-$(CONFIG_RELOAD)      += src/ops/reload.c src/ops/config_same.c src/proxy/backend_drop.c
 src-$(CONFIG_REVERSE_MAP) += src/proxy/reverse_map.c src/proxy/forward_map.c

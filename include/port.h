@@ -27,6 +27,47 @@ const char *port_host_name(void);
 /* The number of this process. */
 uint32_t port_process(void);
 
+/* ---- the process (start-up only) ---- */
+
+#define PORT_GROUPS_MAX 64
+
+/* Who a process is. */
+struct port_user {
+    uint32_t uid, gid;
+    uint32_t group_count;
+    uint32_t groups[PORT_GROUPS_MAX]; /* also gid */
+};
+
+enum port_user_found {
+    PORT_USER_FOUND,
+    PORT_USER_UNKNOWN,  /* no user has this name */
+    PORT_USER_NO_GROUP, /* no group has this name; with group NULL: the user has none */
+    PORT_USER_GROUPS,   /* the user has more than PORT_GROUPS_MAX groups, or they cannot be found out */
+};
+
+/* Looks up a user and a group (NULL: the user's own) by name, or by "#NUMBER". Blocks, and may use the C library's
+   heap. Only with CONFIG_CHANGE_USER, as the two below. */
+enum port_user_found port_user_find(const char *user, const char *group, struct port_user *out);
+/* Log files and unix sockets that are opened from now until port_become are this user's, as far as the process may give
+   them away. */
+void port_user_owns(const struct port_user *user);
+/* Makes `root` (NULL: nothing) the root of the file system, and becomes the user, for good. NULL: done. Otherwise the
+   name of the call that failed, for port_error(); the process is in between and must end. */
+const char *port_become(const struct port_user *user, const char *root);
+
+/* Goes to the background: returns in the new process, whose messages still reach the terminal. The old one waits, and
+   ends with status 0 when port_detached is called, or with 1 when the new one ends before that. False: it cannot be.
+   Only with CONFIG_DAEMON, as those below. */
+bool port_detach(void) MUST_USE;
+/* The start went well: lets go of the terminal (standard streams that are no files). Harmless without port_detach. */
+void port_detached(void);
+
+/* Writes the number of this process to a file, which is kept open. PORT_FAULT_IN_USE: another process that runs has
+   it. */
+enum port_result port_pid_open(const char *path) MUST_USE;
+/* Removes the file; empties it when there is no right to remove it any more. Harmless when there is none. */
+void port_pid_close(void);
+
 /* ---- time and chance ---- */
 
 /* Milliseconds of a clock that never goes back; it wraps at 2^32 (49.7 days): compare only by subtraction. */

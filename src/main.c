@@ -14,6 +14,7 @@ struct options {
     enum action action;
     const char *file; /* NULL: none is named */
     bool verbose;
+    bool detach;
 };
 
 #ifndef CULVERT_CONF
@@ -22,16 +23,18 @@ struct options {
 
 static void print_help(bool err)
 {
-    port_print(err, "Usage: culvert [-c FILE] [-t [-v]] [-V] [-h]\n"
+    port_print(err, "Usage: culvert [-c FILE] [-d | -f] [-t [-v]] [-V] [-h]\n"
                     "  -c FILE  read the configuration from FILE (default ");
     port_print(err, IS_ENABLED(CONFIG_BUILTIN) ? "the one that is built in" : CULVERT_CONF);
     port_print(err, ")\n"
+                    "  -d       go to the background once it listens\n"
+                    "  -f       stay in the foreground (default)\n"
                     "  -t       check the configuration and exit\n"
                     "  -v       with -t: print what holds, with all defaults\n"
                     "  -V       print version, options and memory\n"
                     "  -h       print this\n"
-                    "Runs in the foreground. SIGTERM finishes what runs, SIGINT stops at once, SIGHUP\n"
-                    "reads the configuration again.\n");
+                    "SIGTERM finishes what runs, SIGINT stops at once, SIGHUP reads the configuration\n"
+                    "again.\n");
 }
 
 static struct options parse_arguments(int argc, char **argv)
@@ -41,6 +44,10 @@ static struct options parse_arguments(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-c") == 0 && i + 1 < argc)
             o.file = argv[++i];
+        else if (strcmp(argv[i], "-d") == 0)
+            o.detach = true;
+        else if (strcmp(argv[i], "-f") == 0)
+            o.detach = false;
         else if (strcmp(argv[i], "-t") == 0)
             o.action = ACTION_TEST;
         else if (strcmp(argv[i], "-v") == 0 && IS_ENABLED(CONFIG_CONF_PRINT))
@@ -84,11 +91,25 @@ static int test_configuration(const char *file, bool verbose)
     return 0;
 }
 
-static int run(const char *file)
+/* Goes to the background. The process that returns is the one that serves. */
+static bool detach(void)
 {
+    if (IS_ENABLED(CONFIG_DAEMON) && port_detach())
+        return true;
+    port_print(true, IS_ENABLED(CONFIG_DAEMON) ? "culvert: error: no process can be made for the background\n"
+                                               : "culvert: error: this build has no -d (CONFIG_DAEMON is off)\n");
+    return false;
+}
+
+static int run(const char *file, bool background)
+{
+    if (background && !detach())
+        return 1;
     server_set_product(TEXT("Culvert/" CULVERT_VERSION));
     if (!server_start(file, (struct text){NULL, 0}, report, NULL))
         return 1;
+    if (IS_ENABLED(CONFIG_DAEMON))
+        port_detached();
     log_notice("server", "culvert " CULVERT_VERSION " runs");
     while (!server_done())
         server_pass(-1);
@@ -110,7 +131,7 @@ int main(int argc, char **argv)
     if (!o.file)
         o.file = usual_file();
     switch (o.action) {
-    case ACTION_RUN: return run(o.file);
+    case ACTION_RUN: return run(o.file, o.detach);
     case ACTION_TEST: return test_configuration(o.file, o.verbose);
     case ACTION_VERSION: version_print(CULVERT_VERSION); return 0;
     case ACTION_HELP: print_help(false); return 0;

@@ -56,6 +56,12 @@ static enum port_result file_open(const char *path, port_handle *out)
         return posix_fail(errno);
     if (!posix_fits(fd))
         return PORT_ERROR;
+    if (!posix_give_file(fd)) {
+        int error = errno;
+
+        close(fd);
+        return posix_fail(error);
+    }
     *out = fd;
     return PORT_OK;
 }

@@ -21,6 +21,25 @@ bool posix_watch_init(int wake);
 /* Takes a handle out of the poll set; harmless when it is not in it. */
 void posix_watch_forget(port_handle handle);
 
+/* user.c: gives a file that was opened, or a socket's file, to whom port_user_owns named; devices and pipes stay.
+   False: it cannot be given. */
+#ifdef CONFIG_CHANGE_USER
+bool posix_give_file(int fd);
+bool posix_give_socket(const char *path);
+#else
+static inline bool posix_give_file(int fd)
+{
+    (void)fd;
+    return true;
+}
+
+static inline bool posix_give_socket(const char *path)
+{
+    (void)path;
+    return true;
+}
+#endif
+
 /* unix.c: listening and connecting of PORT_UNIX, as port_listen and port_connect; *out is PORT_NO_HANDLE before. */
 #ifdef CONFIG_UNIX_SOCKETS
 enum port_result posix_unix_listen(const struct port_addr *addr, unsigned backlog, unsigned mode, port_handle *out);

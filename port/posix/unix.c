@@ -108,7 +108,8 @@ enum port_result posix_unix_listen(const struct port_addr *addr, unsigned backlo
         if (unlink(address.sun_path) != 0 || bind_file(fd, &address, mode) != 0)
             return give_up(fd, errno);
     }
-    if (listen(fd, backlog > INT16_MAX ? INT16_MAX : (int)backlog) != 0 || lstat(address.sun_path, &status) != 0) {
+    if (listen(fd, backlog > INT16_MAX ? INT16_MAX : (int)backlog) != 0 || !posix_give_socket(address.sun_path) ||
+        lstat(address.sun_path, &status) != 0) {
         int error = errno;
 
         unlink(address.sun_path);

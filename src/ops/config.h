@@ -20,6 +20,13 @@ struct config_log_format {
     struct text format;
 };
 
+/* Who the process becomes, and where: NUL-terminated, NULL where nothing is said. */
+struct process_settings {
+    const char *user, *group; /* a name, or "#NUMBER" */
+    const char *chroot;       /* ChrootDir */
+    const char *pid_file;
+};
+
 struct config {
     struct site site;
     struct front_settings front;
@@ -40,6 +47,7 @@ struct config {
     struct text log_choice; /* nickname or format in CustomLog; empty: none. site.log is what it means */
 #endif
     enum log_level log_level;
+    struct process_settings process;
     uint32_t warnings; /* unreachable ProxyPass lines and the like, already reported */
     /* the strings above stand in here */
     uint32_t text_used;

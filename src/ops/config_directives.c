@@ -156,6 +156,7 @@ static CONF_APPLY(apply_log_level)
 #define NEEDS(x, apply_x, print_x)                                                                                     \
     .option = "CONFIG_" #x, .apply = IS_ENABLED(CONFIG_##x) ? (apply_x) : NULL,                                        \
     .print = IS_ENABLED(CONFIG_##x) && IS_ENABLED(CONFIG_CONF_PRINT) ? (print_x) : NULL
+#define PROCESS(literal, words, at) NAME(literal, words), WORDS(1, 1), .field = offsetof(struct config, process.at)
 #define TLS(literal, words, at) NAME(literal, words), WORDS(1, 1), .field = offsetof(struct config, tls.at)
 
 static const struct conf_directive directives[] = {
@@ -211,6 +212,11 @@ static const struct conf_directive directives[] = {
      NEEDS(PROXY_PROTOCOL, conf_apply_proxy_exceptions, conf_print_exceptions)},
     {NAME("Resolver", "ADDRESS[:PORT] ..."), WORDS(1, CONF_WORDS),
      NEEDS(CARES, conf_apply_resolver, conf_print_resolver)},
+    {PROCESS("User", "a user's name, or # and a number", user), NEEDS(CHANGE_USER, conf_apply_user, conf_print_file)},
+    {PROCESS("Group", "a group's name, or # and a number", group),
+     NEEDS(CHANGE_USER, conf_apply_user, conf_print_file)},
+    {PROCESS("ChrootDir", "an absolute path", chroot), NEEDS(CHANGE_USER, conf_apply_chroot, conf_print_file)},
+    {PROCESS("PidFile", "FILE", pid_file), NEEDS(DAEMON, conf_apply_pid_file, conf_print_file)},
     {NAME("Include", "FILE"), WORDS(1, 1), NEEDS(INCLUDE, conf_apply_include, NULL)},
     {NAME("Header", "[always] set, append, add or unset, NAME and VALUE"), WORDS(2, 4),
      NEEDS(HEADER_EDIT, conf_apply_header, conf_print_header)},

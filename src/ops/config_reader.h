@@ -179,6 +179,9 @@ CONF_APPLY(conf_apply_resolver);       /* config_resolver.c */
 CONF_APPLY(conf_apply_custom_log);     /* config_log.c */
 CONF_APPLY(conf_apply_error_log);
 CONF_APPLY(conf_apply_log_format); /* config_log_format.c */
+CONF_APPLY(conf_apply_user);       /* config_process.c: User, Group */
+CONF_APPLY(conf_apply_chroot);
+CONF_APPLY(conf_apply_pid_file);
 CONF_APPLY(conf_apply_trusted_proxy);
 CONF_APPLY(conf_apply_proxy_exceptions);
 CONF_APPLY(conf_apply_header);   /* config_header.c */

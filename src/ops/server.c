@@ -9,6 +9,7 @@
 #include "net/loop.h"
 #include "net/tls.h"
 #include "ops/logs.h"
+#include "ops/process.h"
 #include "ops/reload.h"
 #include "ops/stats.h"
 #include "proxy/exchange.h"
@@ -44,7 +45,7 @@ void server_set_product(struct text name)
 
 bool server_check(const char *path, config_report *report, void *user)
 {
-    return config_read(config, path, report, user);
+    return config_read(config, path, report, user) && process_prepare(config, report, user);
 }
 
 static void fail(config_report *report, void *user, const char *what, const char *name, const char *why)
@@ -93,16 +94,17 @@ bool server_start(const char *path, struct text content, config_report *report, 
         return false;
     }
     state = SERVER_RUNNING;
-    ok = start_modules(report, user);
+    ok = start_modules(report, user) && process_prepare(config, report, user);
     reload_start(&slots[config == slots], content.ptr ? NULL : path, product);
     if (!ok || !change_prepare(&change)) {
         config_forget(config);
         server_stop();
         return false;
     }
-    if (change_commit(&change))
+    if (!change_commit(&change))
+        fail(report, user, "c-ares", "", "not enough memory: raise CONFIG_NAMES_ARENA");
+    else if (process_settle(config, report, user))
         return true;
-    fail(report, user, "c-ares", "", "not enough memory: raise CONFIG_NAMES_ARENA");
     server_stop();
     return false;
 }
@@ -215,5 +217,6 @@ bool server_stop(void)
     config_forget(config);
     empty = pools_empty();
     logs_close();
+    process_end();
     return empty;
 }

@@ -18,6 +18,7 @@ const char core_plain[] = "Listen 8080\n"
 static bool running;
 static bool may_fail;
 static char lacks[256]; /* what this build lacks for the configuration, as the core said it */
+static char last_error[256];
 
 static void pass(int max_wait_ms)
 {
@@ -41,6 +42,13 @@ static void report(void *user, bool error, struct text message)
         memcpy(lacks, words, sizeof(lacks));
     else if (error && !may_fail)
         sim_violation("configuration: %.*s", TEXT_ARG(message));
+    if (error)
+        snprintf(last_error, sizeof(last_error), "%.*s", TEXT_ARG(message));
+}
+
+struct text core_error(void)
+{
+    return text_of(last_error);
 }
 
 bool core_try_start(const char *conf)

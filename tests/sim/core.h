@@ -31,6 +31,9 @@ void core_skip(const char *why);
 void core_start_file(const char *conf);
 void core_reload(const char *conf);
 
+/* The last error that was reported at a start. */
+struct text core_error(void);
+
 /* Runs until all clients are done; a violation when they are not within `ms` of virtual time. */
 void core_run(uint32_t ms);
 

@@ -334,6 +334,7 @@ void sim_begin(const struct sim_options *options)
     links_reset();
     sim_port_reset();
     sim_platform_reset();
+    sim_process_reset();
     clients_reset();
     h2_clients_reset();
     origins_reset();

@@ -24,6 +24,7 @@ struct sim_options {
     bool spurious;          /* polls report readiness that is not there now and then */
     bool reset_keeps;       /* bytes that arrived before a reset can still be read; else it takes them away */
     bool no_ended;          /* PORT_ENDED is never said */
+    bool refuse_process;    /* the user cannot be become, nor a pid file be had */
     bool log_stuck;         /* sinks take nothing */
     bool log_lossy;         /* lines may be missing in the log at the end */
 };
@@ -133,6 +134,19 @@ unsigned sim_open_sinks(void);
 /* Whether a sink can be opened, and why writes to it fail (PORT_FAULT_NONE: they do not). */
 void sim_sink(const char *name, bool present, enum port_fault why);
 
+/* What became of the process. */
+struct sim_process {
+    uint32_t uid, gid; /* 0: as it was started */
+    bool in_chroot;
+    bool owns;            /* files were to be the user's ... */
+    unsigned owned_sinks; /* ... when so many logs were open */
+    unsigned handles;     /* open when it became the user */
+    unsigned sinks;
+    bool pid_open;
+    unsigned pid_files;
+};
+const struct sim_process *sim_process(void);
+
 /* ---- for the world's own files ---- */
 
 enum sim_injected { SIM_GO_ON, SIM_DO_ERROR, SIM_DO_AGAIN, SIM_DO_SHORT };
@@ -144,6 +158,7 @@ void sim_lookup_reset(void);
 unsigned sim_lookup_report(struct port_event *events, unsigned max);
 uint64_t sim_lookup_next(void);
 void sim_platform_reset(void);
+void sim_process_reset(void);
 void sim_set_fault(enum port_fault why);
 bool sim_is_asked(void);
 bool sim_sink_close(port_handle handle); /* false: no sink */

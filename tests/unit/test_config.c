@@ -666,6 +666,25 @@ static void test_protocols(void **state)
     bad("Protocols h2", "c:1: Listen: expected http/1.1 or h2c among Protocols: nothing could be spoken here\n");
 }
 
+static void test_process(void **state)
+{
+    (void)state;
+    good("Listen 80\nProxyPass / h2c://127.0.0.1:1/\n");
+    assert_null(config.process.user);
+    assert_null(config.process.group);
+    assert_null(config.process.chroot);
+    assert_null(config.process.pid_file);
+    good_line("User www-data\nGroup \"#33\"\nChrootDir /srv/jail\nPidFile run/culvert.pid");
+    assert_string_equal(config.process.user, "www-data");
+    assert_string_equal(config.process.group, "#33");
+    assert_string_equal(config.process.chroot, "/srv/jail");
+    assert_string_equal(config.process.pid_file, "run/culvert.pid");
+    bad("User #", "c:3: User: '#': expected a user's name, or # and a number\n");
+    bad("Group \"\"", "c:3: Group: '': expected a group's name, or # and a number\n");
+    bad("ChrootDir srv", "c:3: ChrootDir: 'srv': expected an absolute path\n");
+    bad("PidFile \"\"", "c:3: PidFile: '': expected FILE\n");
+}
+
 static void test_keepalive(void **state)
 {
     (void)state;
@@ -1035,15 +1054,15 @@ static void test_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),      TEST(test_words),          TEST(test_word_errors),   TEST(test_nul),
-        TEST(test_unknown),       TEST(test_sections),       TEST(test_listen),        TEST(test_listen_errors),
-        TEST(test_capacities),    TEST(test_max_sum),        TEST(test_proxy_pass),    TEST(test_proxy_pass_errors),
-        TEST(test_resolve),       TEST(test_unix),           TEST(test_unix),          TEST(test_remote_ip),
-        TEST(test_resolver),      TEST(test_hidden),         TEST(test_times),         TEST(test_timeouts),
-        TEST(test_protocols),     TEST(test_keepalive),      TEST(test_read_timeout),  TEST(test_limits),
-        TEST(test_forwarding),    TEST(test_reverse),        TEST(test_logs),          TEST(test_read),
-        TEST(test_include),       TEST(test_include_errors), TEST(test_include_depth), TEST(test_sizes),
-        TEST(test_text_capacity), TEST(test_text_end),       TEST(test_cut),
+        TEST(test_defaults),   TEST(test_words),         TEST(test_word_errors),    TEST(test_nul),
+        TEST(test_unknown),    TEST(test_sections),      TEST(test_listen),         TEST(test_listen_errors),
+        TEST(test_capacities), TEST(test_max_sum),       TEST(test_proxy_pass),     TEST(test_proxy_pass_errors),
+        TEST(test_resolve),    TEST(test_unix),          TEST(test_unix),           TEST(test_remote_ip),
+        TEST(test_resolver),   TEST(test_hidden),        TEST(test_times),          TEST(test_timeouts),
+        TEST(test_protocols),  TEST(test_keepalive),     TEST(test_read_timeout),   TEST(test_limits),
+        TEST(test_process),    TEST(test_forwarding),    TEST(test_reverse),        TEST(test_logs),
+        TEST(test_read),       TEST(test_include),       TEST(test_include_errors), TEST(test_include_depth),
+        TEST(test_sizes),      TEST(test_text_capacity), TEST(test_text_end),       TEST(test_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,6 +75,10 @@ static void test_lines(void **state)
     line("KeepAlive Off", "KeepAlive Off");
     assert_non_null(strstr(printed[0], "\nMaxKeepAliveRequests 1\n"));
     line("KeepAliveTimeout 1500ms", "KeepAliveTimeout 1500ms");
+    line("User nobody", "User nobody");
+    line("Group #33", "Group \"#33\"");
+    line("ChrootDir '/a b'", "ChrootDir \"/a b\"");
+    line("PidFile /run/culvert.pid", "PidFile /run/culvert.pid");
     line("timeout 1min", "Timeout 60s");
     line("ProxyVia full", "ProxyVia Full");
     line("LimitRequestBody 5000000000", "LimitRequestBody 5000000000");

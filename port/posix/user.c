@@ -1,0 +1,144 @@
+/* Who the process is: users and groups, and how it becomes one of them for good. */
+#define _GNU_SOURCE
+#include "posix.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Bytes for one entry of the user or group database; a group's has the names of its members. */
+#define ENTRY_MAX 8192
+
+/* Whose the files shall be that are opened. */
+static const struct port_user *owner;
+
+/* "#1000" */
+static bool parse_number(const char *text, uint32_t *number)
+{
+    char *end;
+    unsigned long value;
+
+    if (text[0] != '#' || text[1] < '0' || text[1] > '9')
+        return false;
+    errno = 0;
+    value = strtoul(text + 1, &end, 10);
+    /* The highest means "unchanged" to setuid(2) and its like. */
+    if (errno != 0 || *end != '\0' || value >= UINT32_MAX)
+        return false;
+    *number = (uint32_t)value;
+    return true;
+}
+
+static bool find_group(const char *name, uint32_t *gid)
+{
+    char storage[ENTRY_MAX];
+    struct group entry, *found = NULL;
+
+    if (name[0] == '#')
+        return parse_number(name, gid);
+    if (getgrnam_r(name, &entry, storage, sizeof(storage), &found) != 0 || found == NULL)
+        return false;
+    *gid = found->gr_gid;
+    return true;
+}
+
+/* The groups that the database gives the user, the first of them its main one. More than fit are none. */
+static bool find_groups(const char *name, struct port_user *out)
+{
+    gid_t groups[PORT_GROUPS_MAX];
+    int count = PORT_GROUPS_MAX;
+
+    if (getgrouplist(name, out->gid, groups, &count) < 0 || count > PORT_GROUPS_MAX)
+        return false;
+    out->group_count = (uint32_t)count;
+    for (int i = 0; i < count; i++)
+        out->groups[i] = groups[i];
+    return true;
+}
+
+enum port_user_found port_user_find(const char *user, const char *group, struct port_user *out)
+{
+    char storage[ENTRY_MAX];
+    struct passwd entry, *found = NULL;
+
+    memset(out, 0, sizeof(*out));
+    if (user[0] != '#')
+        (void)getpwnam_r(user, &entry, storage, sizeof(storage), &found);
+    else if (!parse_number(user, &out->uid))
+        return PORT_USER_UNKNOWN;
+    else
+        (void)getpwuid_r(out->uid, &entry, storage, sizeof(storage), &found);
+    if (found != NULL) {
+        out->uid = found->pw_uid;
+        out->gid = found->pw_gid;
+    } else if (user[0] != '#') {
+        return PORT_USER_UNKNOWN;
+    }
+    if (group != NULL ? !find_group(group, &out->gid) : found == NULL)
+        return PORT_USER_NO_GROUP;
+    if (found != NULL)
+        return find_groups(found->pw_name, out) ? PORT_USER_FOUND : PORT_USER_GROUPS;
+    out->groups[0] = out->gid;
+    out->group_count = 1;
+    return PORT_USER_FOUND;
+}
+
+void port_user_owns(const struct port_user *user)
+{
+    owner = geteuid() == 0 ? user : NULL;
+}
+
+bool posix_give_file(int fd)
+{
+    struct stat info;
+
+    return owner == NULL || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || fchown(fd, owner->uid, owner->gid) == 0;
+}
+
+bool posix_give_socket(const char *path)
+{
+    return owner == NULL || lchown(path, owner->uid, owner->gid) == 0;
+}
+
+/* Whether all of the process is this user already. */
+static bool is_user(const struct port_user *user)
+{
+    uid_t uid, effective, saved;
+    gid_t gid, effective_gid, saved_gid;
+
+    return getresuid(&uid, &effective, &saved) == 0 && getresgid(&gid, &effective_gid, &saved_gid) == 0 &&
+           uid == user->uid && effective == uid && saved == uid && gid == user->gid && effective_gid == gid &&
+           saved_gid == gid;
+}
+
+static const char *failed(const char *call)
+{
+    posix_fail(errno);
+    return call;
+}
+
+const char *port_become(const struct port_user *user, const char *root)
+{
+    gid_t groups[PORT_GROUPS_MAX];
+
+    owner = NULL;
+    if (root != NULL && (chroot(root) != 0 || chdir("/") != 0))
+        return failed("chroot");
+    if (is_user(user))
+        return NULL;
+    for (uint32_t i = 0; i < user->group_count; i++)
+        groups[i] = user->groups[i];
+    if (setgroups(user->group_count, groups) != 0)
+        return failed("setgroups");
+    if (setresgid(user->gid, user->gid, user->gid) != 0)
+        return failed("setgid");
+    if (setresuid(user->uid, user->uid, user->uid) != 0)
+        return failed("setuid");
+    /* There must be no way back. */
+    errno = EPERM;
+    return !is_user(user) || (user->uid != 0 && setuid(0) == 0) ? failed("setuid") : NULL;
+}

@@ -357,7 +357,7 @@ def test_backend(behind, backends, server, kind):
         assert (answer.status, answer.body, line.end) == (200, BODY, "--"), line.text + behind.diagnostics()[told:]
         return
     assert (answer.status, line.end, line.reason) == (502, "BK", "tls-verify"), line.text
-    assert f"TLS: {REASONS[kind]}\n" in behind.diagnostics()[told:]
+    wait_until(lambda: f"TLS: {REASONS[kind]}\n" in behind.diagnostics()[told:], lambda: behind.diagnostics()[told:])
     wait_until(lambda: not connected_to(backends.ports[server, kind]), "the connection to be gone")
 
 

@@ -30,22 +30,22 @@ struct process_settings {
 struct config {
     struct site site;
     struct front_settings front;
-    uint32_t drain_ms; /* GracefulShutdownTimeout; 0: without limit */
     struct proxy_front_settings proxy;
     struct names_settings names;
     struct tls_settings tls;
     struct listener_settings listen[CONFIG_LISTENERS];
-    uint16_t listen_count;
-    struct backend *backends[CONFIG_BACKENDS]; /* settings filled; backend_init makes them run */
-    uint16_t backend_count;
+    struct backend *backends[CONFIG_BACKENDS];    /* settings filled; backend_init makes them run */
     struct balancer *balancers[CONFIG_BALANCERS]; /* settings and members filled; health_start makes them run */
-    uint16_t balancer_count;
-    struct log_target logs[LOG_STREAMS]; /* CustomLog, ErrorLog */
+    struct log_target logs[LOG_STREAMS];          /* CustomLog, ErrorLog */
 #if IS_ENABLED(CONFIG_LOG_FORMAT)
     struct config_log_format log_formats[CONFIG_LOG_FORMATS];
-    uint8_t log_format_count;
     struct text log_choice; /* nickname or format in CustomLog; empty: none. site.log is what it means */
+    uint8_t log_format_count;
 #endif
+    uint16_t listen_count;
+    uint16_t backend_count;
+    uint16_t balancer_count;
+    uint32_t drain_ms; /* GracefulShutdownTimeout; 0: without limit */
     enum log_level log_level;
     struct process_settings process;
     uint32_t warnings; /* unreachable ProxyPass lines and the like, already reported */

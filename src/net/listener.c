@@ -12,7 +12,7 @@
  * warnings. */
 #define REST_MS 1000
 /* Different paths of unix sockets in the process's life, with reloads. */
-#define PATHS (CONFIG_LISTENERS * 4)
+#define PATHS ((size_t)CONFIG_LISTENERS * 4)
 
 struct listener {
     struct watch watch;
@@ -101,7 +101,9 @@ static bool keep_path(const char *path, const char **kept)
     size_t i = 0;
 
     *kept = path;
-    if (!IS_ENABLED(CONFIG_RELOAD) || !IS_ENABLED(CONFIG_UNIX_SOCKETS))
+    if (!IS_ENABLED(CONFIG_RELOAD))
+        return true;
+    if (!IS_ENABLED(CONFIG_UNIX_SOCKETS))
         return true;
     while (i < PATHS && paths[i][0] != '\0' && strcmp(paths[i], path) != 0)
         i++;

@@ -26,8 +26,8 @@ static _Noreturn void wait_for_child(int from, pid_t child)
     ssize_t n;
 
     /* The terminal's signals are meant for both while the child starts. */
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
+    (void)signal(SIGINT, SIG_DFL);
+    (void)signal(SIGTERM, SIG_DFL);
     do
         n = read(from, &byte, 1);
     while (n < 0 && errno == EINTR);

@@ -10,8 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Bytes for one entry of the user or group database; a group's has the names of its members. */
-#define ENTRY_MAX 8192
+/* Bytes for one entry of the user database, and of the group database: that one has the names of its members. */
+#define USER_ENTRY_MAX 1024
+#define GROUP_ENTRY_MAX 4096
 
 /* Whose the files shall be that are opened. */
 static const struct port_user *owner;
@@ -35,7 +36,7 @@ static bool parse_number(const char *text, uint32_t *number)
 
 static bool find_group(const char *name, uint32_t *gid)
 {
-    char storage[ENTRY_MAX];
+    char storage[GROUP_ENTRY_MAX];
     struct group entry, *found = NULL;
 
     if (name[0] == '#')
@@ -62,7 +63,7 @@ static bool find_groups(const char *name, struct port_user *out)
 
 enum port_user_found port_user_find(const char *user, const char *group, struct port_user *out)
 {
-    char storage[ENTRY_MAX];
+    char storage[USER_ENTRY_MAX];
     struct passwd entry, *found = NULL;
 
     memset(out, 0, sizeof(*out));

@@ -31,8 +31,9 @@ bool change_commit(const struct change *change);
 
 #if IS_ENABLED(CONFIG_RELOAD)
 
-/* `spare` is the free slot, `path` (which lives on) the file. path NULL: the configuration is no file. */
-void reload_start(struct config *spare, const char *path, struct text product);
+/* `slot` is the free one, `file` (which lives on) what was read, `name` the product's. file NULL: the configuration is
+   no file. */
+void reload_start(struct config *slot, const char *file, struct text name);
 void reload_stop(void);
 /* The operator asks for it. `now` runs. Log files are opened anew in any case. */
 void reload_ask(const struct config *now);
@@ -42,9 +43,9 @@ struct config *reload_pass(struct config *now);
 
 #else
 
-static inline void reload_start(struct config *spare, const char *path, struct text product)
+static inline void reload_start(struct config *slot, const char *file, struct text name)
 {
-    (void)spare, (void)path, (void)product;
+    (void)slot, (void)file, (void)name;
 }
 
 static inline void reload_stop(void)

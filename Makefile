@@ -118,7 +118,7 @@ COMMON   := -std=c11 -g -ffunction-sections -fdata-sections -ffile-prefix-map=$(
 ifdef SANITIZE
 OPTIMIZE := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 else
-OPTIMIZE := -O2
+OPTIMIZE := $(if $(CONFIG_OPTIMIZE_SIZE),-Os,-O2)
 endif
 
 # A sysroot has its own list of libraries.
@@ -126,7 +126,7 @@ pkg_config = $(if $(SYSROOT),PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) \
     PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/pkgconfig:$(SYSROOT)/usr/share/pkgconfig) $(PKG_CONFIG)
 
 # The libraries. Their heap calls go to src/base/heap.c, which serves them from arenas: so they are linked
-# statically, unless LINK=shared.
+# statically, unless LINK=shared. LINK=all links the C library statically too.
 NGHTTP2_CFLAGS ?= $(shell $(pkg_config) --cflags libnghttp2 2>/dev/null)
 NGHTTP2_LIBS   ?= $(or $(shell $(pkg_config) --libs libnghttp2 2>/dev/null),-lnghttp2)
 MBEDTLS_CFLAGS ?=
@@ -136,7 +136,8 @@ LIBS := $(NGHTTP2_LIBS) $(if $(CONFIG_CARES),$(CARES_LIBS)) $(if $(CONFIG_TLS),$
 
 WRAP    := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free
 ALL_CFLAGS  = $(COMMON) $(WARNINGS) $(OPTIMIZE) $(NGHTTP2_CFLAGS) $(MBEDTLS_CFLAGS) $(DEFINES) $(CFLAGS)
-ALL_LDFLAGS = $(COMMON) $(OPTIMIZE) $(CFLAGS) -Wl,--gc-sections $(WRAP) $(LDFLAGS)
+ALL_LDFLAGS = $(COMMON) $(OPTIMIZE) $(CFLAGS) -Wl,--gc-sections $(WRAP) $(if $(filter all,$(LINK)),-static) \
+    $(LDFLAGS)
 ALL_LIBS    = $(if $(filter static,$(LINK)),-Wl$(comma)-Bstatic $(LIBS) -Wl$(comma)-Bdynamic,$(LIBS))
 comma := ,
 

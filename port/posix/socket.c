@@ -278,7 +278,8 @@ static ssize_t send_segments(port_handle handle, const struct port_iov *iov, uns
         parts[i] = (struct iovec){.iov_base = (void *)(uintptr_t)iov[i].base, .iov_len = iov[i].len};
     memset(&message, 0, sizeof(message));
     message.msg_iov = parts;
-    message.msg_iovlen = count;
+    /* An int for musl, a size_t for glibc: 16 bits become either without a loss. */
+    message.msg_iovlen = (uint16_t)count;
     return sendmsg(handle, &message, MSG_NOSIGNAL);
 }
 

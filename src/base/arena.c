@@ -198,7 +198,7 @@ bool arena_is_empty(const struct arena *arena)
 
 size_t arena_room(const struct arena *arena)
 {
-    return arena->size - arena->used;
+    return arena->end - arena->first - arena->used;
 }
 
 void arena_stats(const struct arena *arena, struct arena_stats *stats)

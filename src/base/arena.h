@@ -44,7 +44,7 @@ bool arena_is_empty(const struct arena *arena);
    before. One step deep: the other arena's own spill is not asked. */
 void arena_spill(struct arena *arena, struct arena *spill);
 
-/* Bytes that are not in use (perhaps not in one piece). O(1). */
+/* Bytes of blocks, and of their heads, that can still be had (perhaps not in one piece). O(1). */
 size_t arena_room(const struct arena *arena);
 
 struct arena_stats {

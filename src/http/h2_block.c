@@ -57,6 +57,14 @@ static size_t put_fields(size_t at, const struct head *head, const struct sectio
     return at;
 }
 
+size_t h2_session_request_fields(const struct head *head)
+{
+    HEAD_EACH(f, head, &head->sections[0])
+    if (f->id == FIELD_COOKIE)
+        return head->field_count + H2_CRUMBS;
+    return head->field_count;
+}
+
 nghttp2_nv *h2_session_request_block(const struct head *head, size_t *count)
 {
     block[0] = nv_of(TEXT(":method"), head_text(head, head->method), KEPT_LINE);

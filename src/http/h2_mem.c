@@ -280,12 +280,23 @@ void h2_mem_close(struct h2_mem *m)
 
 /* ---- room ---- */
 
+/* What the last blocks of a full arena leave between and behind them is not counted: with many small extents that would
+   be much, and nothing finds room in it. */
+#define TAIL 384
+
+static size_t room_of(const struct arena *arena)
+{
+    size_t room = arena_room(arena);
+
+    return room > TAIL ? room - TAIL : 0;
+}
+
 size_t h2_mem_room(const struct h2_mem *m)
 {
-    size_t room = arena_room(m->own);
+    size_t room = room_of(m->own);
 
     for (const struct h2_extent *extent = m->extents; extent; extent = extent->next)
-        room += arena_room(extent->arena);
+        room += room_of(extent->arena);
     return room;
 }
 

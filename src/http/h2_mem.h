@@ -57,7 +57,7 @@ void h2_mem_close(struct h2_mem *m);
  */
 nghttp2_mem h2_mem_hooks(struct h2_mem *m);
 
-/* Bytes that are not in use, in its own arena and in the extents that it has. */
+/* Bytes that blocks of usual sizes still find room in, in its own arena and in the extents that it has. */
 size_t h2_mem_room(const struct h2_mem *m);
 /* Makes that at least `bytes`, by borrowing. False: so much is not to be had. */
 bool h2_mem_reserve(struct h2_mem *m, size_t bytes) MUST_USE;

@@ -277,8 +277,9 @@ bool h2_session_over(const struct h2_session *s)
 
 /* ---- room ---- */
 
-/* Kept free beside open streams: for frames of control and what a received field needs while it is decoded. */
-#define RESERVE 2048
+/* Kept free beside open streams: for frames of control and what a received field needs while it is decoded. Half of it
+   may be used for what is told of streams before the next write. */
+#define RESERVE 1536
 /* Makes sure of memory for a head of `bytes` bytes, of which nghttp2 copies `copied`, and for `more`: the array of
    fields, their entries in the compression table, and for what goes on in CONTINUATION frames more blocks. */
 static bool reserve_head(struct h2_session *s, size_t fields, size_t bytes, size_t copied, size_t more)
@@ -291,9 +292,14 @@ static bool reserve_head(struct h2_session *s, size_t fields, size_t bytes, size
     return h2_mem_reserve(&s->mem, more + 2 * min_size(bytes, CONFIG_H2_TABLE) + (h2_mem_larges(copy) ? 0 : copy));
 }
 
-bool h2_session_has_room(struct h2_session *s, size_t bytes)
+bool h2_session_has_room(struct h2_session *s, uint32_t streams, size_t fields, size_t bytes)
 {
-    return reserve_head(s, CONFIG_HEAD_FIELDS, bytes, 0, RESERVE + H2_STREAM_COST);
+    return reserve_head(s, fields, bytes, 0, RESERVE + H2_STREAM_COST + (size_t)(streams / 2) * H2_FRAME_COST);
+}
+
+bool h2_session_takes_news(struct h2_session *s)
+{
+    return h2_mem_reserve(&s->mem, RESERVE / 2) || !nghttp2_session_want_write(s->ng);
 }
 
 /* Makes sure that each frame of these header blocks, which have at most `bytes`, can be kept. */
@@ -315,8 +321,7 @@ static bool takes_frames(struct h2_session *s, uint32_t blocks, size_t bytes)
 
 bool h2_session_takes_head(struct h2_session *s, const struct head *head)
 {
-    return reserve_head(s, head->field_count, head->used, head->used, 0) &&
-
+    return reserve_head(s, head->field_count, head->used, head->used, (size_t)2 * H2_FRAME_COST) &&
            takes_frames(s, (uint32_t)(head->section_count - head->section_sent),
                         head->used + (size_t)2 * head->field_count);
 }

@@ -67,12 +67,18 @@ bool h2_session_over(const struct h2_session *s);
    A request's head is not copied by nghttp2: it must stay until the stream's HEADERS are sent, or until the stream is
    reset, which takes back HEADERS that still wait. Of the others only the names of known fields are not copied. */
 nghttp2_nv *h2_session_request_block(const struct head *head, size_t *count);
+/* Fields that a request's block has at most, beside its pseudo-header fields: cookies become several. */
+size_t h2_session_request_fields(const struct head *head);
 nghttp2_nv *h2_session_response_block(const struct head *head, const struct section *section, size_t *count);
 nghttp2_nv *h2_session_trailer_block(const struct head *head, const struct section *trailers, size_t *count);
 
-/* Whether there is memory for another stream whose request's head has `bytes` bytes, beside what nghttp2 needs to send
-   at all; it is borrowed as needed. Without it a session would run out of memory, which ends its connection. */
-bool h2_session_has_room(struct h2_session *s, size_t bytes);
+/* Whether there is memory for another stream with a head of so many fields, of which nghttp2 copies none of the
+   `bytes`, beside what it needs to send at all, and to reset half of the `streams` that are open at once; it is
+   borrowed as needed. Without it a session would run out of memory, which ends its connection. */
+bool h2_session_has_room(struct h2_session *s, uint32_t streams, size_t fields, size_t bytes);
+/* Whether a stream may be told something (it goes on, its peer gets window): true, too, when a write would free
+   nothing. False: write first. */
+bool h2_session_takes_news(struct h2_session *s);
 /* Whether a response's head can be sent, of which nghttp2 makes a copy. When it can, the frame that it becomes can be
    kept if it is not sent at once, and it must be submitted now. */
 bool h2_session_takes_head(struct h2_session *s, const struct head *head);
@@ -81,6 +87,8 @@ bool h2_session_takes_trailers(struct h2_session *s, const struct head *head, co
 
 /* What a stream takes of a session's memory, and more while its head waits to be sent. */
 #define H2_STREAM_COST 512
+/* What a frame takes that waits to be sent: RST_STREAM, WINDOW_UPDATE. */
+#define H2_FRAME_COST 160
 
 /* Bytes of heads that may be handed to a session before it is pulled. */
 #define H2_PENDING_MOST ((CONFIG_H2_ARENA_BASE + CONFIG_H2_EXTENT) / 4)

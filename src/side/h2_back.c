@@ -238,13 +238,12 @@ static void h2_back_on_ready(struct watch *watch, unsigned ready)
 
 /* ---- the run ---- */
 
-/* Exchanges with news: bytes for a waiting stream, or room for more from the backend. False: no memory. */
+/* Exchanges with news: bytes for a waiting stream, or room for more from the backend; as many as its memory bears
+   before a write. False: no memory. */
 static bool serve_news(struct h2_back *back)
 {
-    struct list *node;
-
-    while ((node = list_pop_front(&back->news)) != NULL) {
-        struct exchange *ex = container_of(node, struct exchange, back.dirty);
+    while (!list_empty(&back->news) && h2_session_takes_news(&back->h2)) {
+        struct exchange *ex = container_of(list_pop_front(&back->news), struct exchange, back.dirty);
 
         if ((ex->request.pipe.size > ex->back.claimed || ex->request.state == MESSAGE_END) &&
             !h2_io_resume(back->h2.ng, &ex->back))
@@ -293,7 +292,7 @@ static void h2_back_on_run(struct task *task)
         back->pending = 0;
         backend_conn_freed(&back->base);
     }
-    if (more)
+    if (more || (result == PORT_OK && !list_empty(&back->news)))
         loop_mark(&back->task);
 }
 
@@ -360,9 +359,10 @@ static bool h2_back_open_stream(struct backend_conn *conn, struct exchange *ex)
     struct h2_back *back = container_of(conn, struct h2_back, base);
     size_t bytes = ex->request.head.used;
 
-    if (back->pending > 0 && (back->pending + bytes > H2_PENDING_MOST || !h2_session_has_room(&back->h2, bytes)))
+    if (back->pending > 0 && back->pending + bytes > H2_PENDING_MOST)
         return false;
-    if (conn->streams > 0 && !h2_session_has_room(&back->h2, bytes))
+    if ((back->pending > 0 || conn->streams > 0) &&
+        !h2_session_has_room(&back->h2, conn->streams, h2_session_request_fields(&ex->request.head), bytes))
         return false; /* it waits until a stream ends */
     if (!h2_back_submit(back, ex))
         return false;

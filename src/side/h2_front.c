@@ -185,7 +185,7 @@ static bool takes_head(struct h2_front *c, const struct exchange *ex)
 /* Serves exchanges with news, until its memory should be relieved of heads by a write. False: no memory. */
 static bool serve_news(struct h2_front *c)
 {
-    while (!list_empty(&c->news) && c->pending < H2_FRONT_PENDING_MOST) {
+    while (!list_empty(&c->news) && c->pending < H2_FRONT_PENDING_MOST && h2_session_takes_news(&c->h2)) {
         struct exchange *ex = container_of(c->news.next, struct exchange, front.dirty);
         bool fits = takes_head(c, ex);
 

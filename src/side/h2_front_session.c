@@ -45,7 +45,7 @@ static void refuse(struct exchange *ex, enum h1_reason reason)
 
 static int begin_request(struct h2_front *c, nghttp2_session *ng, int32_t stream_id)
 {
-    bool room = h2_session_has_room(&c->h2, 0) || c->open == 0;
+    bool room = h2_session_has_room(&c->h2, c->open, CONFIG_HEAD_FIELDS, 0) || c->open == 0;
     struct exchange *ex = room ? exchange_open(&h2_front_ops, c, &c->conn, &c->peer, c->local) : NULL;
 
     c->block = stream_id;

@@ -153,6 +153,59 @@ static void test_extents(void **state)
     h2_mem_close(&mems[0]);
 }
 
+/* Room that is said to be there is: also in many small extents, each with a head and an end that nothing fits into. */
+static void test_room(void **state)
+{
+    static const size_t sizes[] = {152, 232, 360}; /* about those of frames, streams and heads; 8 more in an arena */
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        nghttp2_mem hooks;
+        size_t room;
+
+        h2_mem_open(&mems[0], own[0], sizeof(own[0]));
+        hooks = h2_mem_hooks(&mems[0]);
+        while (h2_mem_reserve(&mems[0], h2_mem_room(&mems[0]) + 1))
+            ;
+        room = h2_mem_room(&mems[0]);
+        assert_true(room > (size_t)mems[0].extent_count * (CONFIG_H2_EXTENT - 1024));
+        for (size_t taken = 0; taken + sizes[i] + 8 <= room; taken += sizes[i] + 8)
+            assert_non_null(hooks.malloc(sizes[i], &mems[0]));
+        assert_int_equal(mems[0].refused, 0);
+        h2_mem_close(&mems[0]);
+    }
+}
+
+/* When no extent is left but its own, a session that took as many streams as it has room for can still reset half of
+   them at once. */
+static void test_resets(void **state)
+{
+    static uint8_t wire[65536];
+    uint32_t streams = 0;
+
+    (void)state;
+    assert_true(h2_session_open_client(&a, callbacks, NULL));
+    assert_true(h2_session_open_server(&peer_a, callbacks, NULL));
+    assert_int_equal(nghttp2_submit_settings(peer_a.ng, 0, NULL, 0), 0); /* it takes any number */
+    assert_true(h2_session_feed(&a, wire, write_once(&peer_a, wire, sizeof(wire))));
+    for (unsigned i = 0; i < 3; i++) {
+        h2_mem_open(&mems[i], own[i], sizeof(own[i]));
+        exhaust(&mems[i]);
+    }
+    while (h2_session_has_room(&a, streams, head.field_count, head.used)) {
+        request(&a, "/of-a");
+        streams++;
+        write_once(&a, wire, sizeof(wire));
+    }
+    print_message("%u streams\n", streams);
+    assert_true(streams > 0);
+    for (uint32_t i = 0; i < (streams + 1) / 2; i++)
+        assert_int_equal(nghttp2_submit_rst_stream(a.ng, 0, (int32_t)(2 * i + 1), NGHTTP2_CANCEL), 0);
+    assert_int_equal(a.mem.refused, 0);
+    for (unsigned i = 0; i < 3; i++)
+        h2_mem_close(&mems[i]);
+}
+
 /* Extents that are empty go back; those in use stay. */
 static void test_trim(void **state)
 {
@@ -280,7 +333,8 @@ static void test_no_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_shared_block), TEST(test_extents), TEST(test_trim), TEST(test_last_large), TEST(test_no_large),
+        TEST(test_shared_block), TEST(test_extents),    TEST(test_room),     TEST(test_resets),
+        TEST(test_trim),         TEST(test_last_large), TEST(test_no_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -331,7 +331,7 @@ static void test_memory(void **state)
     assert_true(idle[0] <= 10000 + H2_OWN_BLOCK && idle[1] <= 10000 + H2_OWN_BLOCK);
     assert_true((open[0] - idle[0]) / MOST_STREAMS <= H2_STREAM_COST);
     assert_true((open[1] - idle[1]) / MOST_STREAMS <= H2_STREAM_COST);
-    assert_true(h2_session_has_room(&server.h2, 0));
+    assert_true(h2_session_has_room(&server.h2, MOST_STREAMS, CONFIG_HEAD_FIELDS, 0));
     for (unsigned i = 0; i < MOST_STREAMS; i++)
         assert_int_equal(submit_response((int32_t)(2 * i + 1), 0), 0);
     assert_true(talk());
@@ -383,7 +383,7 @@ static void test_memory_when_busy(void **state)
             fill_tables(i, len);
         busy = h2_session_memory(&server.h2);
         for (unsigned i = 0; i < MOST_STREAMS; i++) {
-            if (!h2_session_has_room(&server.h2, 0))
+            if (!h2_session_has_room(&server.h2, i, CONFIG_HEAD_FIELDS, 0))
                 fail_msg("fields of %zu bytes: no room for stream %u: %zu bytes when idle, %zu now", len, i, busy,
                          h2_session_memory(&server.h2));
             assert_true(submit_request(0) > 0);
@@ -484,7 +484,7 @@ static void test_arena_full(void **state)
     (void)state;
     assert_true(open_both());
     assert_true(talk());
-    while (streams < CONFIG_BACKEND_STREAMS && h2_session_has_room(&client.h2, 0)) {
+    while (streams < CONFIG_BACKEND_STREAMS && h2_session_has_room(&client.h2, streams, CONFIG_HEAD_FIELDS, 0)) {
         assert_true(submit_request(0) > 0);
         streams++;
     }

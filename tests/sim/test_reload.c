@@ -7,7 +7,15 @@
 #if IS_ENABLED(CONFIG_RELOAD)
 
 #define TAIL "CustomLog \"-\"\nLogLevel info\n"
+#if CONFIG_LISTENERS >= 4
 #define LISTEN "Listen 8080\n"
+#define LISTEN_TOO "Listen 8081\n"
+#define LISTEN_CALLS (IS_ENABLED(CONFIG_IPV6) ? 2 : 1) /* of the platform, for one more */
+#else                                                  /* no room for two ports at IPv6, too */
+#define LISTEN "Listen 0.0.0.0:8080\n"
+#define LISTEN_TOO "Listen 0.0.0.0:8081\n"
+#define LISTEN_CALLS 1
+#endif
 #define ONE "h2c://10.0.0.1:9000/"
 #define TWO "h2c://10.0.0.2:9000/"
 
@@ -310,7 +318,8 @@ static void invalid(void **state)
     CHECK(is_logged("test.conf:4: Timeout: 'never'"));
     CHECK(is_logged("2 errors"));
     refuse("", "expected one Listen at least");
-    refuse(LISTEN "Include gone.conf\nProxyPass / " TWO "\n" TAIL, "gone.conf': cannot be read");
+    refuse(LISTEN "Include gone.conf\nProxyPass / " TWO "\n" TAIL,
+           IS_ENABLED(CONFIG_INCLUDE) ? "gone.conf': cannot be read" : "Include: needs CONFIG_INCLUDE");
     core_run(3000);
     check_ok(runs);
     check_ok(later);
@@ -339,13 +348,13 @@ static void listeners(void **state)
     stays->stays = true;
     core_start_file(to_one);
     core_run(500);
-    change_to(LISTEN "Listen 8081\nProxyPass / " ONE "\n" TAIL);
+    change_to(LISTEN LISTEN_TOO "ProxyPass / " ONE "\n" TAIL);
     first = at_port(8080);
     second = at_port(8081);
     core_run(500);
     check_ok(first);
     check_ok(second);
-    change_to("Listen 8081\nProxyPass / " ONE "\n" TAIL);
+    change_to(LISTEN_TOO "ProxyPass / " ONE "\n" TAIL);
     client_ask(stays, &(struct ask){.query = "n=20"});
     first = at_port(8080);
     second = at_port(8081);
@@ -367,7 +376,7 @@ static void waits_to_be_accepted(void **state)
     core_start_file(to_one);
     sim_run(NULL, NULL, 100);
     c = at_port(8080);
-    core_reload("Listen 8081\nProxyPass / " ONE "\n" TAIL);
+    core_reload(LISTEN_TOO "ProxyPass / " ONE "\n" TAIL);
     core_run(1000);
     check_ok(c);
     core_end();
@@ -514,7 +523,7 @@ static const char *const all[] = {
     to_one,
     to_two,
     to_one_wide,
-    LISTEN "Listen 8081\nProxyPass /x/ " TWO "\nProxyPass / " ONE "\n" TAIL,
+    LISTEN LISTEN_TOO "ProxyPass /x/ " TWO "\nProxyPass / " ONE "\n" TAIL,
     LISTEN "Oops\n" TAIL,
 #if IS_ENABLED(CONFIG_BALANCER)
     BALANCED MEMBER("1", "") MEMBER("2", "hcmethod=HEAD hcinterval=1") TAIL,
@@ -532,7 +541,9 @@ static void many(void **state)
 
         begin(&(struct sim_options){.seed = seed, .latency_ms = seed % 4, .chop = seed % 3 ? 0 : 300});
         sim_describe("many");
-        one->max_streams = 3;
+        /* Where connections are few, many wait for one, and begin on it before its backend has said how many it takes.
+           One that is refused when a part of its body has left is not sent again. */
+        one->max_streams = CONFIG_BACKEND_CONNS < 8 ? CONFIG_EARLY_STREAMS : 3;
         h2 = h2_client_new(FRONT_PORT);
         for (unsigned i = 0; i < ARRAY_SIZE(clients); i++) {
             char query[64];
@@ -574,7 +585,7 @@ static void log_cannot_be_opened(void **state)
     sim_run(NULL, NULL, 100);
     listeners = listener_count();
     sim_sink("/none/error", false, PORT_FAULT_NOT_FOUND);
-    refuse("Listen 8081\nProxyPass / " TWO "\nCustomLog /access\nErrorLog /none/error\n", "ErrorLog /none/error: ");
+    refuse(LISTEN_TOO "ProxyPass / " TWO "\nCustomLog /access\nErrorLog /none/error\n", "ErrorLog /none/error: ");
     CHECK_INT(listener_count(), listeners);
     c = at_port(8080);
     core_run(1000);
@@ -599,7 +610,7 @@ static bool run_fault(uint32_t n, enum sim_fault fault)
     runs = asking("n=300&d=100", 0);
     core_start_file(to_one);
     sim_run(NULL, NULL, 50);
-    core_reload(LISTEN "Listen 8081\nProxyPass /x/ " ONE "\nProxyPass / " TWO "\n" FILES);
+    core_reload(LISTEN LISTEN_TOO "ProxyPass /x/ " ONE "\nProxyPass / " TWO "\n" FILES);
     sim_fail_nth(n, fault);
     sim_run(NULL, NULL, 30);
     fired = sim_fault_fired();
@@ -623,7 +634,7 @@ static void every_call_fails(void **state)
         while (run_fault(n, faults[f]))
             n++;
         print_message("%u calls\n", n - 1);
-        assert_true(n > 2 + FILE_CALLS);
+        assert_true(n > LISTEN_CALLS + FILE_CALLS);
     }
 }
 
@@ -637,7 +648,7 @@ static void port_in_use(void **state)
     core_start_file(to_one);
     sim_run(NULL, NULL, 100);
     sim_fail_nth(1, SIM_ERROR);
-    refuse("Listen 8081\nProxyPass / " TWO "\n" TAIL, "Listen 0.0.0.0:8081");
+    refuse(LISTEN_TOO "ProxyPass / " TWO "\n" TAIL, "Listen 0.0.0.0:8081");
     c = at_port(8080);
     core_run(1000);
     check_ok(c);

@@ -45,17 +45,19 @@ else
 
 # Configuration -----------------------------------------------------------------------------------------------
 # The values are those of $(O)/.config, or of host_defconfig when there is none. sync writes them for make
-# (auto.conf) and for C (autoconf.h, only when it changes, so that only then everything is compiled again).
+# (auto.conf) and for C (autoconf.h), and touches a file for each symbol whose value is another one, so that only what
+# names it is compiled again.
 
 KCONFIG      := $(PYTHON) .build/kconfig.py
 CONFIG_FILE  ?= $(if $(wildcard $(O)/.config),$(O)/.config,config/host_defconfig)
 CONFIG_SET   ?=
 AUTOCONF     := $(O)/include/autoconf.h
+SYMBOLS      := $(O)/include/symbols
 kconfig_tool := KCONFIG_CONFIG=$(O)/.config $(PYTHON) -m
 
 # Goals that compile nothing and so need no configuration.
 plain_goals := help clean distclean uninstall deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
-    format check-format layering docs check-readme check-man unit sim seeds fuzz compilers options clang-tests footprint footprint-all bloatcheck stack budget \
+    format check-format layering docs check-readme check-man unit sim seeds fuzz compilers options clang-tests check-builds footprint footprint-all bloatcheck stack budget \
     check run bench check-cross cross-% randconfig-check
 compiling := $(filter-out $(plain_goals),$(or $(MAKECMDGOALS),all))
 
@@ -146,8 +148,8 @@ comma := ,
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
 ifneq ($(compiling),)
-$(call remember,$(O)/.flags,$(CC) $(ALL_CFLAGS) $(VERSION) $(ETC) $(ALL_LDFLAGS) $(ALL_LIBS))
-$(call remember,$(O)/.lib-sources,$(lib_src))
+$(call remember,$(O)/.flags,$(CC) $(ALL_CFLAGS) $(VERSION) $(ETC))
+$(call remember,$(O)/.linked,$(main_src) $(lib_src) $(ALL_LDFLAGS) $(ALL_LIBS))
 endif
 
 .PHONY: all
@@ -172,12 +174,12 @@ $(made_obj): $(O)/builtin_files.c $(O)/.flags
 -include $(O)/builtin_files.d
 endif
 
-$(O)/culvert: $(call obj,$(main_src) $(lib_src)) $(made_obj) $(O)/.lib-sources
+$(O)/culvert: $(call obj,$(main_src) $(lib_src)) $(made_obj) $(O)/.linked
 	@$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(ALL_LIBS)
 
 # All of src/ but main.c, for test programs.
-$(O)/libculvert.a: $(call obj,$(lib_src)) $(made_obj) $(O)/.lib-sources
+$(O)/libculvert.a: $(call obj,$(lib_src)) $(made_obj) $(O)/.linked
 	@$(say) AR $@
 	$(Q)rm -f $@ && $(CROSS_COMPILE)ar rcsD $@ $(filter %.o,$^)
 
@@ -187,7 +189,8 @@ $(O)/.config-checked: include/config_check.h $(AUTOCONF) $(O)/.flags
 
 $(O)/obj/%.o: %.c $(O)/.flags | $(O)/.config-checked
 	@$(say) CC $<
-	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -MMD -MP -MF $(@:.o=.dep) -c -o $@ $< && \
+	    awk -v autoconf=$(AUTOCONF) -v symbols=$(SYMBOLS) -f .build/symbols.awk $(@:.o=.dep) >$(@:.o=.d)
 
 $(call obj,src/main.c): DEFINES += -DCULVERT_VERSION='"$(VERSION)"' -DCULVERT_CONF='"$(ETC)/culvert.conf"'
 $(O)/obj/tests/%.o: WARNINGS += -Wno-conversion
@@ -238,7 +241,7 @@ uninstall:
 
 clean:
 	rm -rf $(O)/randconfig $(O)/obj $(O)/asan $(O)/clang $(O)/check $(O)/fuzz $(O)/seeds $(O)/test $(O)/tidy $(O)/include $(O)/culvert $(O)/libculvert.a \
-	    $(O)/check-conf $(O)/builtin_files.* $(O)/.flags $(O)/.lib-sources $(O)/.config-source $(O)/.config-checked
+	    $(O)/check-conf $(O)/builtin_files.* $(O)/.flags $(O)/.linked $(O)/.config-source $(O)/.config-checked
 
 distclean: clean
 	rm -f $(O)/.config $(O)/.config.old $(O)/defconfig
@@ -360,12 +363,12 @@ $(compilers:%=compile-%): compile-%:
 # What stack.py reads.
 call_graph := -fcallgraph-info=su
 
-# A feature changes few files: ccache compiles the others once.
+# What one flip compiles again, ccache has from an earlier one, if that was without effect on the file.
 options:
 	+$(Q)export CCACHE_DIR=$(abspath $(O))/ccache; $(KCONFIG) options | while read -r option; do \
 	    echo "options: $$option"; \
 	    $(MAKE) O=$(O)/check/option CC="ccache $(CC)" CONFIG_FILE=config/host_defconfig CONFIG_SET=$$option \
-	        CFLAGS="$(CFLAGS) -O0" all || exit 1; \
+	        CFLAGS="$(CFLAGS) -O0 -g0" all || exit 1; \
 	done
 
 # clang's tests run without the block that HTTP/2 sessions share, gcc's with it.
@@ -414,7 +417,7 @@ randconfig-check: deps-check
 
 # What the README shows ---------------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-run deps-check deps-bench deps-cross run check bench footprint footprint-all bloatcheck stack budget help
+.PHONY: deps deps-build deps-run deps-check deps-bench deps-cross run check check-builds bench footprint footprint-all bloatcheck stack budget help
 deps: deps-check
 deps-build deps-run deps-check deps-bench deps-cross: deps-%:
 	@.build/deps.sh $*
@@ -423,9 +426,13 @@ run: deps-run
 	+$(Q)$(MAKE) -s $(O)/culvert
 	@DEMO_PORT=$(DEMO_PORT) exec $(PYTHON) -B .build/run.py $(O)/culvert
 
-checks := check-format layering check-readme check-man cppcheck tidy compilers budget stack options unit sim seeds fuzz system clang-tests
+checks := check-format layering check-readme check-man cppcheck tidy compilers budget stack unit sim seeds fuzz system
 check: deps-check
 	+$(Q).build/check.sh "$(MAKE)" $(checks)
+
+# Other builds of the same: beyond the ten minutes that check may take.
+check-builds: deps-check
+	+$(Q).build/check.sh "$(MAKE)" options clang-tests
 
 bench: deps-bench
 	+$(Q)$(MAKE) -s $(O)/culvert

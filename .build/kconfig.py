@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """The build's use of Kconfig, on kconfiglib. A value that Kconfig would replace silently is an error here.
 
-  kconfig.py sync CONFIG OUTDIR [SYMBOL=VALUE ...]   write OUTDIR/auto.conf (for make) and OUTDIR/autoconf.h (for C)
+  kconfig.py sync CONFIG OUTDIR [SYMBOL=VALUE ...]   write OUTDIR/auto.conf (for make) and OUTDIR/autoconf.h (for C),
+                                                     and touch OUTDIR/symbols/a/b.h when A_B has another value
   kconfig.py config IN OUT [SYMBOL=VALUE ...]        complete IN and write it to OUT
   kconfig.py minimal IN OUT                          write only what differs from the defaults
   kconfig.py options                                 list the features (bool symbols with a prompt, outside choices)
@@ -61,6 +62,7 @@ def main(args):
         os.makedirs(args[1], exist_ok=True)
         kconf.write_autoconf(os.path.join(args[1], "autoconf.h"),
                              "/* Made by Kconfig: every capacity and feature of this build. */\n")
+        kconf.sync_deps(os.path.join(args[1], "symbols"))
         stamp = os.path.join(args[1], "auto.conf")
         kconf.write_config(stamp, header="# Made by Kconfig, for make.\n", save_old=False)
         os.utime(stamp)

@@ -38,11 +38,20 @@ class Culvert:
                               "KeepAliveTimeout 60", *lines]) + "\n"
             self.conf.write_text(text.replace("{port}", str(self.port)))
             self.process = Process([binary, "-c", str(self.conf)], directory / f"stderr-{attempt}")
-            if self.process.wait_listening(self.port):
+            if self.listens(text):
                 return
             if "in use" not in self.process.text():
                 break
         raise AssertionError(f"did not start (status {self.process.popen.returncode}):\n{self.process.text()}\n{text}")
+
+    def listens(self, text):
+        """Waits for every listener of the configuration; False when the proxy ended before."""
+        for where in re.findall(r'^Listen "?([^"\s]+)', text.replace("{port}", str(self.port)), re.M):
+            if where.startswith("unix:"):
+                wait_until(lambda: not self.process.running() or os.path.exists(where[5:]), f"{where} to be there")
+            elif not self.process.wait_listening(int(where.rpartition(":")[2])):
+                return False
+        return self.process.running()
 
     @property
     def pid(self):

@@ -16,7 +16,10 @@
 static void test_calendar(void **state)
 {
     (void)state;
-    for (int64_t s = 0; s < 253402300799; s += 86399 * 37 + 1) {
+    /* As far as this C library's time_t goes. */
+    int64_t last = sizeof(time_t) < 8 ? INT32_MAX : 253402300799;
+
+    for (int64_t s = 0; s < last; s += 86399 * 37 + 1) {
         struct calendar c = calendar_of(s);
         time_t at = (time_t)s;
         const struct tm *tm = gmtime(&at);

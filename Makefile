@@ -57,7 +57,7 @@ kconfig_tool := KCONFIG_CONFIG=$(O)/.config $(PYTHON) -m
 
 # Goals that compile nothing and so need no configuration.
 plain_goals := help clean distclean uninstall deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
-    format check-format layering docs check-readme check-man unit sim seeds fuzz compilers options clang-tests check-builds footprint footprint-all bloatcheck stack budget \
+    format check-format layering docs check-readme check-man unit sim seeds fuzz compilers options clang-tests clang-system check-builds footprint footprint-all bloatcheck stack budget \
     check run bench check-cross cross-% randconfig-check
 compiling := $(filter-out $(plain_goals),$(or $(MAKECMDGOALS),all))
 
@@ -240,7 +240,7 @@ uninstall:
 	-rmdir $(DESTDIR)$(ETC) $(DESTDIR)$(DATA) 2>/dev/null
 
 clean:
-	rm -rf $(O)/randconfig $(O)/obj $(O)/asan $(O)/clang $(O)/check $(O)/fuzz $(O)/seeds $(O)/test $(O)/tidy $(O)/include $(O)/culvert $(O)/libculvert.a \
+	rm -rf $(O)/randconfig $(O)/obj $(O)/asan $(O)/clang $(O)/clang-system $(O)/check $(O)/seeds $(O)/test $(O)/tidy $(O)/include $(O)/culvert $(O)/libculvert.a \
 	    $(O)/check-conf $(O)/builtin_files.* $(O)/.flags $(O)/.linked $(O)/.config-source $(O)/.config-checked
 
 distclean: clean
@@ -248,14 +248,16 @@ distclean: clean
 	-rmdir $(O) 2>/dev/null
 
 # Tests -------------------------------------------------------------------------------------------------------
-# Test programs are built by this same Makefile in $(O)/asan, with sanitizers and with the guards of memory on.
+# Test programs are built by this same Makefile in $(O)/asan, with sanitizers and with the guards of memory on; in
+# $(O)/clang those of the fuzzer, and unit and sim once more, without the block that HTTP/2 sessions share.
 
 guarded = CONFIG_FILE=$(CONFIG_FILE) CONFIG_SET="$(CONFIG_SET) HEAP_GUARD=y POISON=y"
 asan    = $(MAKE) O=$(O)/asan SANITIZE=address,undefined $(guarded)
-fuzz    = $(MAKE) O=$(O)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined $(guarded)
+clang   = $(MAKE) O=$(O)/clang CC=clang SANITIZE=fuzzer-no-link,address,undefined CONFIG_FILE=$(CONFIG_FILE) \
+    CONFIG_SET="$(CONFIG_SET) H2_SHARED_BLOCK=n HEAP_GUARD=y POISON=y"
 
 # One suite after another, also when several are asked for at once.
-.PHONY: unit sim seeds fuzz system run-unit run-sim run-seeds run-fuzz
+.PHONY: unit sim seeds fuzz clang-tests system run-unit run-sim run-seeds run-fuzz
 unit:
 	+$(Q)$(asan) run-unit
 sim: | $(filter unit,$(MAKECMDGOALS))
@@ -265,7 +267,10 @@ seeds:
 	+$(Q)$(MAKE) O=$(O)/seeds CONFIG_FILE=config/router_defconfig \
 	    CONFIG_SET="$(CONFIG_SET) TLS=n CARES=n HEAP_GUARD=y POISON=y" run-seeds
 fuzz:
-	+$(Q)$(fuzz) run-fuzz
+	+$(Q)$(clang) run-fuzz
+clang-tests:
+	+$(Q)$(clang) run-unit
+	+$(Q)$(clang) run-sim
 system: $(O)/culvert | $(filter unit sim,$(MAKECMDGOALS))
 	+$(Q)$(asan) -s $(O)/asan/culvert
 	$(Q)CULVERT=$(abspath $(O)/culvert) CULVERT_ASAN=$(abspath $(O)/asan/culvert) \
@@ -353,8 +358,8 @@ defconfigs := host router tiny
 compilers  := host-gcc $(foreach config,$(filter-out host,$(defconfigs)),$(config)-gcc $(config)-clang)
 words_of    = $(subst -, ,$(1))
 
-# Every defconfig with both compilers (host with clang is built by clang-tests), and every feature flipped alone.
-.PHONY: compilers options clang-tests $(compilers:%=compile-%)
+# Every defconfig with both compilers (host with clang is built by the tests), and every feature flipped alone.
+.PHONY: compilers options clang-system $(compilers:%=compile-%)
 compilers: $(compilers:%=compile-%)
 $(compilers:%=compile-%): compile-%:
 	+$(Q)$(MAKE) O=$(O)/check/$* CC=$(word 2,$(call words_of,$*)) \
@@ -371,12 +376,10 @@ options:
 	        CFLAGS="$(CFLAGS) -O0 -g0" all || exit 1; \
 	done
 
-# clang's tests run without the block that HTTP/2 sessions share, gcc's with it.
-clang-tests:
-	+$(Q)for suite in unit sim system; do \
-	    $(MAKE) O=$(O)/clang CC=clang CONFIG_FILE=$(CONFIG_FILE) CONFIG_SET=H2_SHARED_BLOCK=n \
-	        PYTEST_ARGS="-m 'not once'" $$suite || exit 1; \
-	done
+# The system tests with a clang build, and without the block that HTTP/2 sessions share.
+clang-system:
+	+$(Q)$(MAKE) O=$(O)/clang-system CC=clang CONFIG_FILE=$(CONFIG_FILE) CONFIG_SET="$(CONFIG_SET) H2_SHARED_BLOCK=n" \
+	    PYTEST_ARGS="-m 'not once'" system
 
 # Other architectures -----------------------------------------------------------------------------------------
 # Each is built with the router's capacities by Debian's cross compiler, and run by qemu: unit, sim and, with curl, h2load
@@ -426,13 +429,13 @@ run: deps-run
 	+$(Q)$(MAKE) -s $(O)/culvert
 	@DEMO_PORT=$(DEMO_PORT) exec $(PYTHON) -B .build/run.py $(O)/culvert
 
-checks := check-format layering check-readme check-man cppcheck tidy compilers budget stack unit sim seeds fuzz system
+checks := check-format layering check-readme check-man cppcheck tidy compilers budget stack unit sim seeds fuzz clang-tests system
 check: deps-check
 	+$(Q).build/check.sh "$(MAKE)" $(checks)
 
 # Other builds of the same: beyond the ten minutes that check may take.
 check-builds: deps-check
-	+$(Q).build/check.sh "$(MAKE)" options clang-tests
+	+$(Q).build/check.sh "$(MAKE)" options clang-system
 
 bench: deps-bench
 	+$(Q)$(MAKE) -s $(O)/culvert

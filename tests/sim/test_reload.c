@@ -208,6 +208,7 @@ static void no_room_at_first(void **state)
     char conf[200];
 
     (void)state;
+    CORE_NEEDS(CONFIG_CLIENTS > CONFIG_BACKEND_CONNS);
     begin(NULL);
     one->max_streams = 1;
     snprintf(conf, sizeof(conf), LISTEN "ProxyPass / " ONE " max=%d\n" TAIL, CONFIG_BACKEND_CONNS);

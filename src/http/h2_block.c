@@ -59,10 +59,18 @@ static size_t put_fields(size_t at, const struct head *head, const struct sectio
 
 size_t h2_session_request_fields(const struct head *head)
 {
+    size_t crumbs = 0;
+
     HEAD_EACH(f, head, &head->sections[0])
-    if (f->id == FIELD_COOKIE)
-        return head->field_count + H2_CRUMBS;
-    return head->field_count;
+    {
+        struct text value = field_value_of(head, f);
+
+        while (f->id == FIELD_COOKIE && crumbs < H2_CRUMBS && value.len > 0) {
+            value = text_skip(value, text_find(value, ';', 0) + 1);
+            crumbs += value.len > 0;
+        }
+    }
+    return head->field_count + crumbs;
 }
 
 nghttp2_nv *h2_session_request_block(const struct head *head, size_t *count)

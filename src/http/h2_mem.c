@@ -165,8 +165,8 @@ static void *find_block(struct h2_mem *m, size_t size)
             m->last = extent->arena;
             return ptr;
         }
-    if (!borrow(m))
-        return NULL;
+    if (!borrow(m)) /* what is no entry of a table goes soon: room may be there in pieces only */
+        return size > CONFIG_H2_TABLE ? take_large(m, size) : NULL;
     m->last = m->extents->arena;
     return arena_try(m->last, size);
 }
@@ -179,13 +179,25 @@ static bool is_for_frames(struct h2_mem *m, size_t size)
     return size <= sizeof(frames);
 }
 
+/* As h2_mem_want_large said. NULL: as usual. */
+static void *wanted_large(struct h2_mem *m, size_t size)
+{
+    if (LIKELY(!m->wants_large) || size <= CONFIG_H2_TABLE)
+        return NULL;
+    m->wants_large = false;
+    return take_large(m, size);
+}
+
 static void *mem_alloc(size_t size, void *user)
 {
     struct h2_mem *m = user;
     void *ptr = NULL;
 
-    if (LIKELY(!arena_must_fail()))
-        ptr = is_for_frames(m, size) ? frames : find_block(m, size);
+    if (LIKELY(!arena_must_fail())) {
+        ptr = is_for_frames(m, size) ? frames : wanted_large(m, size);
+        if (LIKELY(ptr == NULL))
+            ptr = find_block(m, size);
+    }
     if (UNLIKELY(ptr == NULL))
         m->refused++;
     return ptr;
@@ -306,6 +318,20 @@ bool h2_mem_reserve(struct h2_mem *m, size_t bytes)
         if (!borrow(m))
             return false;
     return true;
+}
+
+bool h2_mem_has_piece(struct h2_mem *m, size_t bytes)
+{
+    void *ptr = find_block(m, bytes);
+
+    mem_free(ptr, m);
+    return ptr != NULL;
+}
+
+bool h2_mem_want_large(struct h2_mem *m, size_t bytes)
+{
+    m->wants_large = bytes > CONFIG_H2_TABLE && bytes <= H2_LARGE && h2_large_left() > 1;
+    return m->wants_large;
 }
 
 unsigned h2_mem_larges(size_t bytes)

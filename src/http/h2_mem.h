@@ -26,6 +26,7 @@ struct h2_mem {
     struct h2_large *large;    /* blocks that were too large for an extent */
     uint16_t extent_count;
     uint32_t refused; /* allocations that failed */
+    bool wants_large; /* the next block that is no entry of a compression table is to be a large one */
     bool opening;     /* the next block of 16,394 bytes is that for frames */
 };
 
@@ -61,6 +62,11 @@ nghttp2_mem h2_mem_hooks(struct h2_mem *m);
 size_t h2_mem_room(const struct h2_mem *m);
 /* Makes that at least `bytes`, by borrowing. False: so much is not to be had. */
 bool h2_mem_reserve(struct h2_mem *m, size_t bytes) MUST_USE;
+/* Whether one block of `bytes` can be had now: room may lie in pieces. Borrows as an allocation does. */
+bool h2_mem_has_piece(struct h2_mem *m, size_t bytes) MUST_USE;
+/* Makes the next block of more than CONFIG_H2_TABLE bytes a large one, for what will take `bytes`. False: there is
+   none, or that is less. */
+bool h2_mem_want_large(struct h2_mem *m, size_t bytes) MUST_USE;
 /* Large blocks that nghttp2 needs for a block of `bytes`: 0 when an extent can hold it, else 1. */
 unsigned h2_mem_larges(size_t bytes);
 /* Gives back the extents that nothing is in. */

@@ -200,8 +200,10 @@ static bool pull(struct h2_session *s, struct gather *g)
             s->heads = 0;
         else
             s->heads -= s->heads > 0 && ends_head(frame);
-        if (s->heads == 0)
+        if (s->heads == 0) {
             s->frame_most = s->frame_least;
+            s->promised = 0;
+        }
         if (n == 0)
             return true;
         if (!gather_put(g, frame, (size_t)n))
@@ -280,8 +282,20 @@ bool h2_session_over(const struct h2_session *s)
 /* Kept free beside open streams: for frames of control and what a received field needs while it is decoded. Half of it
    may be used for what is told of streams before the next write. */
 #define RESERVE 1536
-/* Makes sure of memory for a head of `bytes` bytes, of which nghttp2 copies `copied`, and for `more`: the array of
-   fields, their entries in the compression table, and for what goes on in CONTINUATION frames more blocks. */
+/* What the table for compression takes at most when a head of so many fields and bytes is sent: an entry and two
+   strings, each with their heads, for a field; in all, some four times of what counts as the table's size (RFC
+   7541 4.1). */
+#define ENTRY_COST 176
+static size_t table_growth(const struct h2_session *s, size_t fields, size_t bytes)
+{
+    size_t used = nghttp2_session_get_hd_deflate_dynamic_table_size(s->ng);
+    size_t left = used < CONFIG_H2_TABLE ? CONFIG_H2_TABLE - used : 0;
+
+    return min_size(fields * ENTRY_COST + min_size(bytes, left), 4 * left);
+}
+
+/* Makes sure of memory for a head of `bytes` bytes, of which nghttp2 copies `copied`, for `growth` of the compression
+   table, and for `more`: the array of fields, and for what goes on in CONTINUATION frames more blocks. */
 static bool reserve_head(struct h2_session *s, size_t fields, size_t bytes, size_t copied, size_t more)
 {
     size_t copy = (fields + 5) * sizeof(nghttp2_nv) + copied;
@@ -289,41 +303,68 @@ static bool reserve_head(struct h2_session *s, size_t fields, size_t bytes, size
 
     if (larges > 0 && h2_large_left() <= larges)
         return false;
-    return h2_mem_reserve(&s->mem, more + 2 * min_size(bytes, CONFIG_H2_TABLE) + (h2_mem_larges(copy) ? 0 : copy));
+    more += s->promised;
+    if (h2_mem_larges(copy))
+        return h2_mem_reserve(&s->mem, more);
+    return h2_mem_reserve(&s->mem, more + copy) && h2_mem_has_piece(&s->mem, copy);
 }
 
 bool h2_session_has_room(struct h2_session *s, uint32_t streams, size_t fields, size_t bytes)
 {
-    return reserve_head(s, fields, bytes, 0, RESERVE + H2_STREAM_COST + (size_t)(streams / 2) * H2_FRAME_COST);
+    return reserve_head(s, fields, bytes, 0,
+                        RESERVE + H2_STREAM_COST + (size_t)(streams / 2) * H2_FRAME_COST +
+                            table_growth(s, fields, bytes));
+}
+
+size_t h2_session_burst(struct h2_session *s)
+{
+    size_t kept = RESERVE + s->promised + H2_STREAM_COST;
+    size_t room;
+
+    if (!h2_mem_reserve(&s->mem, kept + (size_t)2 * H2_STREAM_COST)) {
+        room = h2_mem_room(&s->mem);
+        return room > kept ? room - kept : 0;
+    }
+    return h2_mem_room(&s->mem) - kept;
 }
 
 bool h2_session_takes_news(struct h2_session *s)
 {
-    return h2_mem_reserve(&s->mem, RESERVE / 2) || !nghttp2_session_want_write(s->ng);
+    return h2_mem_reserve(&s->mem, RESERVE / 2 + s->promised) || !nghttp2_session_want_write(s->ng);
 }
 
-/* Makes sure that each frame of these header blocks, which have at most `bytes`, can be kept. */
-static bool takes_frames(struct h2_session *s, uint32_t blocks, size_t bytes)
+/* Whether a frame of so many bytes can be kept. */
+static bool takes_frame(struct h2_session *s, uint32_t frame)
 {
-    uint32_t frame = (uint32_t)min_size(bytes + SMALL_FRAME, H2_FRAME_MOST);
+    return frame <= s->frame_most || frame <= s->rest_size - SMALL_FRAME || enlarge(s);
+}
 
-    s->heads += blocks;
-    if (frame <= s->frame_most)
-        return true;
-    if (frame > s->rest_size - SMALL_FRAME && !enlarge(s)) {
-        s->heads -= blocks;
+/* Makes sure that these header blocks, which have at most `bytes`, can be sent, and that each of their frames can be
+   kept. What they take when they are sent is promised until then. */
+static bool takes_heads(struct h2_session *s, uint32_t blocks, size_t fields, size_t bytes, size_t copied)
+{
+    size_t promise = (size_t)blocks * H2_FRAME_COST + table_growth(s, fields, bytes);
+    uint32_t frame = (uint32_t)min_size(bytes + 2 * fields + SMALL_FRAME, H2_FRAME_MOST);
+
+    if (!takes_frame(s, frame))
         return false;
+    if (!reserve_head(s, fields, bytes, copied, promise + H2_FRAME_COST) &&
+        !(h2_mem_reserve(&s->mem, promise + H2_FRAME_COST + s->promised) && h2_mem_want_large(&s->mem, copied)))
+        return false;
+    s->heads += blocks;
+    s->promised += (uint32_t)promise;
+    if (frame > s->frame_most) {
+        s->frame_most = frame;
+        s->most = (uint32_t)min_size(s->most, gather_most(s));
     }
-    s->frame_most = frame;
-    s->most = (uint32_t)min_size(s->most, gather_most(s));
     return true;
 }
 
 bool h2_session_takes_head(struct h2_session *s, const struct head *head)
 {
-    return reserve_head(s, head->field_count, head->used, head->used, (size_t)2 * H2_FRAME_COST) &&
-           takes_frames(s, (uint32_t)(head->section_count - head->section_sent),
-                        head->used + (size_t)2 * head->field_count);
+    uint32_t blocks = (uint32_t)(head->section_count - head->section_sent);
+
+    return takes_heads(s, blocks, head->field_count, head->used, head->used);
 }
 
 bool h2_session_takes_trailers(struct h2_session *s, const struct head *head, const struct section *trailers)
@@ -332,7 +373,7 @@ bool h2_session_takes_trailers(struct h2_session *s, const struct head *head, co
 
     HEAD_EACH(f, head, trailers)
     bytes += (size_t)f->name.len + f->value.len + 6;
-    return reserve_head(s, trailers->count, bytes, bytes, 0) && takes_frames(s, 1, bytes);
+    return takes_heads(s, 1, trailers->count, bytes, bytes);
 }
 
 size_t h2_session_memory(const struct h2_session *s)

@@ -24,6 +24,7 @@ struct h2_session {
     uint32_t frame_least;
     uint32_t frame_most; /* of the frames that are not DATA and may wait to be sent, the largest */
     uint32_t heads;      /* header blocks that may wait to be sent; 0: frame_most is frame_least */
+    uint32_t promised;   /* bytes of memory that these heads take when they are sent */
     bool preface;        /* the client's preface is to be sent */
 };
 
@@ -76,6 +77,11 @@ nghttp2_nv *h2_session_trailer_block(const struct head *head, const struct secti
    `bytes`, beside what it needs to send at all, and to reset half of the `streams` that are open at once; it is
    borrowed as needed. Without it a session would run out of memory, which ends its connection. */
 bool h2_session_has_room(struct h2_session *s, uint32_t streams, size_t fields, size_t bytes);
+/* Bytes of memory that what comes next may take before the next write: H2_STREAM_COST for each HEADERS frame (also a
+   stream that is refused is opened, and closed when RST_STREAM has been sent), H2_FRAME_COST for any other. One HEADERS
+   frame of which nghttp2 has seen the first 9 octets is accounted for. When it is 0 what is to be sent should be sent
+   first. */
+size_t h2_session_burst(struct h2_session *s);
 /* Whether a stream may be told something (it goes on, its peer gets window): true, too, when a write would free
    nothing. False: write first. */
 bool h2_session_takes_news(struct h2_session *s);

@@ -288,8 +288,9 @@ static void h2_back_on_run(struct task *task)
     }
     h2_back_await_next(back, result == PORT_AGAIN);
     conn_interest(&back->conn, PORT_READABLE | (result == PORT_AGAIN ? PORT_WRITABLE : 0U));
-    if (result == PORT_OK && back->pending > 0) {
+    if (result == PORT_OK && (back->pending > 0 || back->starved)) {
         back->pending = 0;
+        back->starved = false;
         backend_conn_freed(&back->base);
     }
     if (more || (result == PORT_OK && !list_empty(&back->news)))
@@ -362,8 +363,10 @@ static bool h2_back_open_stream(struct backend_conn *conn, struct exchange *ex)
     if (back->pending > 0 && back->pending + bytes > H2_PENDING_MOST)
         return false;
     if ((back->pending > 0 || conn->streams > 0) &&
-        !h2_session_has_room(&back->h2, conn->streams, h2_session_request_fields(&ex->request.head), bytes))
-        return false; /* it waits until a stream ends */
+        !h2_session_has_room(&back->h2, conn->streams, h2_session_request_fields(&ex->request.head), bytes)) {
+        back->starved = true; /* it waits until a write frees memory, or a stream ends */
+        return false;
+    }
     if (!h2_back_submit(back, ex))
         return false;
     back->pending += (uint32_t)bytes;

@@ -41,6 +41,7 @@ struct h2_back {
     bool settings_late;  /* they were not in time */
     bool goaway;         /* the peer sent GOAWAY */
     bool goodbye;        /* we sent GOAWAY */
+    bool starved;        /* it had no memory for one more stream */
     bool failed;         /* the session is out of memory: the connection ends with the next run */
     bool write_failed;   /* the last write took nothing and never will */
 };

@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-/* Frames that may wait for a client that takes nothing before it is not heard any more. */
-#define QUEUED_MOST 32
 /* The preface (RFC 9113 3.4). */
 #define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -75,6 +73,7 @@ void h2_front_lose(struct h2_front *c, enum cause cause)
     while ((node = list_pop_front(&c->streams)) != NULL)
         exchange_front_gone(container_of(node, struct exchange, front.node),
                             cause == CAUSE_NONE ? CAUSE_CLIENT_CLOSED : cause);
+    h2_front_drop_held(c);
     h2_session_close(&c->h2);
     list_remove(&c->node);
     loop_reclaim(&c->reclaim);
@@ -113,57 +112,14 @@ void h2_front_leave(struct h2_front *c)
     loop_mark(&c->task);
 }
 
-/* ---- reading ---- */
-
-/* How much may be read now. A client that has not acknowledged our SETTINGS may send 65,535 bytes on each stream
-   (RFC 9113 6.9.2): until then no more is read than every stream's pipe has room for. */
-static size_t room_for_read(const struct h2_front *c)
-{
-    size_t room = CONFIG_INPUT_SIZE;
-
-    if (c->settled)
-        return room;
-    room = min_size(room, CONFIG_REQUEST_WINDOW);
-    LIST_EACH (node, &c->streams) {
-        const struct exchange *ex = container_of(node, struct exchange, front.node);
-
-        if (exchange_wants_body(ex))
-            room = min_size(room, pipe_space(&ex->request.pipe));
-    }
-    return room;
-}
-
-static void feed(struct h2_front *c, const uint8_t *bytes, size_t n)
-{
-    if (h2_ids_look(c, bytes, n) && h2_session_feed(&c->h2, bytes, n) && h2_ids_answer(c))
-        loop_mark(&c->task);
-    else
-        h2_front_lose(c, CAUSE_BAD_REQUEST);
-}
-
-static void on_readable(struct h2_front *c)
-{
-    size_t room = room_for_read(c);
-    enum port_result result;
-    size_t n;
-
-    if (room == 0) {
-        loop_mark(&c->task); /* it pauses */
-        return;
-    }
-    result = conn_read(&c->conn, conn_input(), room, &n);
-    if (result == PORT_OK)
-        feed(c, conn_input(), n);
-    else if (result != PORT_AGAIN)
-        h2_front_lose(c, CAUSE_CLIENT_CLOSED);
-}
+/* ---- the run ---- */
 
 static void h2_front_on_ready(struct watch *watch, unsigned ready)
 {
     struct h2_front *c = container_of(watch, struct h2_front, conn.watch);
 
     if (ready & (PORT_READABLE | PORT_BROKEN))
-        on_readable(c);
+        h2_front_read(c, ready & PORT_BROKEN);
     if ((ready & PORT_WRITABLE) && !c->closed) {
         c->blocked = false;
         if (c->wait == H2_CLIENT_WRITE)
@@ -171,8 +127,6 @@ static void h2_front_on_ready(struct watch *watch, unsigned ready)
         loop_mark(&c->task);
     }
 }
-
-/* ---- the run ---- */
 
 /* Whether there is memory for what stands ready of a response's head. */
 static bool takes_head(struct h2_front *c, const struct exchange *ex)
@@ -189,7 +143,7 @@ static bool serve_news(struct h2_front *c)
         struct exchange *ex = container_of(c->news.next, struct exchange, front.dirty);
         bool fits = takes_head(c, ex);
 
-        if (!fits && c->pending > 0)
+        if (!fits && (c->pending > 0 || nghttp2_session_get_outbound_queue_size(c->h2.ng) > 0))
             return true;
         list_remove(&ex->front.dirty);
         if (!fits && ex->state != EXCHANGE_ANSWERED) { /* one head that is too large must not end the connection */
@@ -207,26 +161,18 @@ static bool serve_news(struct h2_front *c)
     return true;
 }
 
-/* Whether the client is heard. Also while it takes nothing: what it sends may be urgent, or cancel what is on its way
-   to it. But not when answers queue up that are no responses' bodies. */
-static bool is_heard(const struct h2_front *c)
-{
-    return room_for_read(c) > 0 && (!c->blocked || nghttp2_session_get_outbound_queue_size(c->h2.ng) < QUEUED_MOST);
-}
-
 static void update(struct h2_front *c)
 {
     unsigned interest = c->blocked ? PORT_WRITABLE : 0;
 
-    if (is_heard(c))
+    if (h2_front_is_heard(c))
         interest |= PORT_READABLE;
     conn_interest(&c->conn, interest);
     h2_front_set_wait(c);
 }
 
-static void h2_front_on_run(struct task *task)
+void h2_front_serve(struct h2_front *c)
 {
-    struct h2_front *c = container_of(task, struct h2_front, task);
     enum port_result result;
     bool more = false;
 
@@ -253,6 +199,14 @@ static void h2_front_on_run(struct task *task)
         return;
     }
     update(c);
+}
+
+static void h2_front_on_run(struct task *task)
+{
+    struct h2_front *c = container_of(task, struct h2_front, task);
+
+    h2_front_serve(c);
+    h2_front_feed_held(c);
 }
 
 /* ---- what exchanges ask ---- */
@@ -363,7 +317,7 @@ void h2_front_take_over(struct h1_conn *slot, struct conn *conn, const struct po
     }
     loop_mark(&c->task);
     if (n > 0)
-        feed(c, bytes, n);
+        h2_front_feed(c, bytes, n);
 }
 
 /* ---- the whole front ---- */

@@ -1,6 +1,6 @@
 /* A client's HTTP/2 connection, shared by the files of the HTTP/2 front: its life (h2_front.c), its session
- * (h2_front_session.c), the identifiers of its streams (h2_front_ids.c), its times (h2_front_time.c), its patience
- * (h2_front_calm.c) and the order of its responses (h2_front_turn.c). */
+ * (h2_front_session.c), what it sends (h2_front_input.c), the identifiers of its streams (h2_front_ids.c), its times
+ * (h2_front_time.c), its patience (h2_front_calm.c) and the order of its responses (h2_front_turn.c). */
 #ifndef CULVERT_SIDE_H2_FRONT_CONN_H
 #define CULVERT_SIDE_H2_FRONT_CONN_H
 
@@ -52,6 +52,8 @@ struct h2_front {
     int32_t skipped_first; /* the last identifiers that were skipped, up to skipped_last; both 0: none */
     int32_t skipped_last;
     struct h2_frames frames; /* what came, looked at beside nghttp2 */
+    uint8_t *held;           /* a large block with what came and cannot be taken yet, or NULL */
+    uint32_t held_len;
     int32_t stray;           /* a stream with DATA behind its end, to be answered; 0: none */
     int32_t ended[H2_ENDED]; /* closed streams that the client had ended, the latest few; 0: none */
     uint8_t ended_at;        /* where the next one goes */
@@ -78,6 +80,8 @@ static inline struct h2_stream h2_front_stream(struct exchange *ex)
     return (struct h2_stream){ex, &ex->front, &ex->response, &ex->request};
 }
 
+/* Serves exchanges with news and writes. The connection may be closed behind it. */
+void h2_front_serve(struct h2_front *c);
 /* A stream has closed: its exchange is told after the write that may still carry its bytes. */
 void h2_front_stream_done(struct h2_front *c, struct exchange *ex);
 /* Begins to say goodbye: GOAWAY in two steps. */
@@ -86,6 +90,19 @@ void h2_front_warn(struct h2_front *c);
 void h2_front_leave(struct h2_front *c);
 /* Closes the connection at once; its exchanges are told. */
 void h2_front_lose(struct h2_front *c, enum cause cause);
+
+/* ---- h2_front_input.c ---- */
+
+/* Whether the client is heard. */
+bool h2_front_is_heard(struct h2_front *c);
+/* There is something to be read, or the connection is broken. */
+void h2_front_read(struct h2_front *c, bool broken);
+/* n bytes have come. */
+void h2_front_feed(struct h2_front *c, const uint8_t *bytes, size_t n);
+/* After a write: goes on with what was held back. */
+void h2_front_feed_held(struct h2_front *c);
+/* The connection is closed: forgets it. Harmless when nothing is held. */
+void h2_front_drop_held(struct h2_front *c);
 
 /* ---- h2_front_time.c ---- */
 
@@ -115,8 +132,10 @@ int h2_turn_urgency(struct h2_front *c, struct exchange *ex, const struct sectio
 
 /* ---- h2_front_ids.c ---- */
 
-/* Bytes have come, and are to be handed to nghttp2 next: looks at the frames that it ignores. False: no memory. */
-bool h2_ids_look(struct h2_front *c, const uint8_t *bytes, size_t len) MUST_USE;
+/* Bytes have come: looks at the frames that nghttp2 ignores. *looked: how many of the bytes are to be handed to it
+   next, all (len, at least 1), or up to the head of the frame with which they may take `burst` bytes of memory
+   (h2_session_burst). False: no memory. */
+bool h2_ids_look(struct h2_front *c, const uint8_t *bytes, size_t len, size_t burst, size_t *looked) MUST_USE;
 /* nghttp2 has taken them: answers DATA that it ignored with RST_STREAM(STREAM_CLOSED), once for all that came. False:
    no memory. */
 bool h2_ids_answer(struct h2_front *c) MUST_USE;

@@ -86,13 +86,20 @@ static int look_at(struct h2_front *c, const struct h2_frame *frame)
     }
 }
 
-bool h2_ids_look(struct h2_front *c, const uint8_t *bytes, size_t len)
+bool h2_ids_look(struct h2_front *c, const uint8_t *bytes, size_t len, size_t burst, size_t *looked)
 {
+    const uint8_t *at = bytes;
     struct h2_frame frame;
+    size_t cost = 0;
 
-    while (h2_frames_next(&c->frames, &bytes, &len, &frame))
+    do {
+        if (!h2_frames_next(&c->frames, &at, &len, &frame))
+            break;
+        cost += frame.type == NGHTTP2_HEADERS ? H2_STREAM_COST : H2_FRAME_COST;
         if (look_at(c, &frame) != 0)
             return false;
+    } while (cost < burst);
+    *looked = (size_t)(at - bytes);
     return true;
 }
 

@@ -1,7 +1,7 @@
 /* HTTP/2 clients: their requests, and what is read out of the frames that answer them. */
 #include "sim_h2_client.h"
 
-#define TRIES 50
+#define TRIES 1000
 #define TRY_AGAIN_MS 5
 
 /* ---- the request ---- */
@@ -402,7 +402,7 @@ static int on_close(nghttp2_session *session, int32_t stream, uint32_t code, voi
     if (a->response.status != 0 || a->response.interim_count > 0)
         broken(a, "refused, and it had begun to answer"); /* RFC 9113 8.7 */
     a->state = H2_ASK_WAITS;
-    a->ask.start_at = sim_now() + TRY_AGAIN_MS;
+    a->ask.start_at = sim_now() + TRY_AGAIN_MS + a->tries; /* many have room for a few streams only */
     return 0;
 }
 

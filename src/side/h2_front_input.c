@@ -1,0 +1,135 @@
+/* What HTTP/2 clients send: how much of it is read, and how it is handed to nghttp2.
+ *
+ * A stream that is refused takes memory, too, until RST_STREAM has been sent, and a client may open many at once,
+ * before it knows how many it may. So what was read is handed over in portions for which there is memory, and answers
+ * are written in between. When the client does not take them, the rest waits in a large block; when none is left no
+ * more is read than there is memory for, whatever it is. */
+#include "side/h2_front_conn.h"
+
+#include <string.h>
+
+/* Frames that may wait for a client that takes nothing before it is not heard any more. */
+#define QUEUED_MOST 32
+
+/* ---- how much ---- */
+
+/* Whether nghttp2 may run out of memory with the next HEADERS frame. */
+static bool is_short(struct h2_front *c)
+{
+    return h2_session_burst(&c->h2) < H2_STREAM_COST;
+}
+
+/* How many bytes can be taken, whatever they are: up to the heads of so many frames. */
+static size_t room_for_frames(struct h2_front *c)
+{
+    size_t frames = max_size(h2_session_burst(&c->h2) / H2_STREAM_COST, 1);
+
+    return c->frames.skip + frames * H2_FRAMES_HEAD - min_size(c->frames.have, H2_FRAMES_HEAD - 1);
+}
+
+/* How much may be read now. A client that has not acknowledged our SETTINGS may send 65,535 bytes on each stream
+   (RFC 9113 6.9.2): until then no more is read than every stream's pipe has room for. */
+static size_t room_for_read(struct h2_front *c)
+{
+    size_t room = CONFIG_INPUT_SIZE;
+
+    if (c->held || (c->blocked && is_short(c)))
+        return 0;
+    if (UNLIKELY(h2_large_left() == 0))
+        room = min_size(room, room_for_frames(c));
+    if (c->settled)
+        return room;
+    room = min_size(room, CONFIG_REQUEST_WINDOW);
+    LIST_EACH (node, &c->streams) {
+        const struct exchange *ex = container_of(node, struct exchange, front.node);
+
+        if (exchange_wants_body(ex))
+            room = min_size(room, pipe_space(&ex->request.pipe));
+    }
+    return room;
+}
+
+/* Also while it takes nothing: what it sends may be urgent, or cancel what is on its way to it. But not when answers
+   queue up that are no responses' bodies. */
+bool h2_front_is_heard(struct h2_front *c)
+{
+    return room_for_read(c) > 0 && (!c->blocked || nghttp2_session_get_outbound_queue_size(c->h2.ng) < QUEUED_MOST);
+}
+
+void h2_front_read(struct h2_front *c, bool broken)
+{
+    size_t room = room_for_read(c);
+    enum port_result result;
+    size_t n;
+
+    if (room == 0 && broken && c->blocked) {
+        h2_front_lose(c, CAUSE_CLIENT_CLOSED);
+        return;
+    }
+    if (room == 0) {
+        loop_mark(&c->task); /* it pauses */
+        return;
+    }
+    result = conn_read(&c->conn, conn_input(), room, &n);
+    if (result == PORT_OK)
+        h2_front_feed(c, conn_input(), n);
+    else if (result != PORT_AGAIN)
+        h2_front_lose(c, CAUSE_CLIENT_CLOSED);
+}
+
+/* ---- what is held back ---- */
+
+void h2_front_drop_held(struct h2_front *c)
+{
+    if (c->held)
+        h2_large_give(c->held);
+    c->held = NULL;
+}
+
+/* Holds n bytes back, which may stand there already. */
+static void hold(struct h2_front *c, const uint8_t *bytes, size_t n)
+{
+    memmove(c->held, bytes, n);
+    c->held_len = (uint32_t)n;
+}
+
+/* ---- handing over ---- */
+
+/* Memory is short: writes, so that there is more. False: the client takes nothing, and the n bytes are held back; or
+   the connection is closed. */
+static bool relieve(struct h2_front *c, const uint8_t *bytes, size_t n)
+{
+    if (!c->held)
+        c->held = h2_large_take(); /* before the write takes it */
+    if (!c->blocked)
+        h2_front_serve(c);
+    if (c->closed)
+        return false;
+    if (!c->blocked || !is_short(c) || !c->held || n > H2_LARGE)
+        return true;
+    hold(c, bytes, n);
+    return false;
+}
+
+void h2_front_feed(struct h2_front *c, const uint8_t *bytes, size_t n)
+{
+    size_t looked;
+
+    for (; n > 0; bytes += looked, n -= looked) {
+        if (is_short(c) && !relieve(c, bytes, n))
+            return;
+        if (!h2_ids_look(c, bytes, n, h2_session_burst(&c->h2), &looked) || !h2_session_feed(&c->h2, bytes, looked) ||
+            !h2_ids_answer(c)) {
+            h2_front_lose(c, CAUSE_BAD_REQUEST);
+            return;
+        }
+    }
+    h2_front_drop_held(c);
+    loop_mark(&c->task);
+}
+
+void h2_front_feed_held(struct h2_front *c)
+{
+    if (c->held && !c->closed && !c->blocked)
+        h2_front_feed(c, c->held, c->held_len);
+}

@@ -57,7 +57,7 @@ kconfig_tool := KCONFIG_CONFIG=$(O)/.config $(PYTHON) -m
 
 # Goals that compile nothing and so need no configuration.
 plain_goals := help clean distclean uninstall deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
-    format check-format layering docs check-readme check-man unit sim seeds fuzz compilers options clang-tests clang-system check-builds footprint footprint-all bloatcheck stack budget \
+    format check-format layering docs check-readme check-man unit sim sim-tiny seeds fuzz compilers options clang-tests clang-system check-builds footprint footprint-all bloatcheck stack budget \
     check run bench check-cross cross-% randconfig-check
 compiling := $(filter-out $(plain_goals),$(or $(MAKECMDGOALS),all))
 
@@ -257,7 +257,7 @@ clang   = $(MAKE) O=$(O)/clang CC=clang SANITIZE=fuzzer-no-link,address,undefine
     CONFIG_SET="$(CONFIG_SET) H2_SHARED_BLOCK=n HEAP_GUARD=y POISON=y"
 
 # One suite after another, also when several are asked for at once.
-.PHONY: unit sim seeds fuzz clang-tests system run-unit run-sim run-seeds run-fuzz
+.PHONY: unit sim sim-tiny seeds fuzz clang-tests system run-unit run-sim run-seeds run-fuzz
 unit:
 	+$(Q)$(asan) run-unit
 sim: | $(filter unit,$(MAKECMDGOALS))
@@ -266,6 +266,9 @@ sim: | $(filter unit,$(MAKECMDGOALS))
 seeds:
 	+$(Q)$(MAKE) O=$(O)/seeds CONFIG_FILE=config/router_defconfig \
 	    CONFIG_SET="$(CONFIG_SET) TLS=n CARES=n HEAP_GUARD=y POISON=y" run-seeds
+# The smallest configuration: what runs out, and what a client sees of that. No sanitizer, so that it is quick.
+sim-tiny:
+	+$(Q)$(MAKE) O=$(O)/sim-tiny CONFIG_FILE=config/tiny_defconfig CONFIG_SET="HEAP_GUARD=y POISON=y" run-sim
 fuzz:
 	+$(Q)$(clang) run-fuzz
 clang-tests:
@@ -435,7 +438,7 @@ check: deps-check
 
 # Other builds of the same: beyond the ten minutes that check may take.
 check-builds: deps-check
-	+$(Q).build/check.sh "$(MAKE)" options clang-system
+	+$(Q).build/check.sh "$(MAKE)" sim-tiny options clang-system
 
 bench: deps-bench
 	+$(Q)$(MAKE) -s $(O)/culvert

@@ -14,10 +14,33 @@
 
 #define GOOD "Listen 127.0.0.1:8080\nProxyPass / h2c://127.0.0.1:81/\n"
 
+/* Skips the test where the build is too small for what it shows. */
+#define NEEDS(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            skip();                                                                                                    \
+    } while (0)
+
 static struct config config;
 static char messages[65536];
 static size_t message_len;
 static unsigned errors, warnings;
+
+/* Also where the build has fewer: a test that is skipped compiles there. */
+static const struct listener_settings *listener(size_t n)
+{
+    return &config.listen[n < CONFIG_LISTENERS ? n : 0];
+}
+
+static const struct port_addr *server(size_t n)
+{
+    return &config.names.servers[n < ARRAY_SIZE(config.names.servers) ? n : 0];
+}
+
+static const struct backend *backend_of(size_t n)
+{
+    return n < CONFIG_BACKENDS ? config.backends[n] : NULL;
+}
 
 static void report(void *user, bool error, struct text message)
 {
@@ -109,8 +132,8 @@ static void test_defaults(void **state)
     (void)state;
     good(GOOD);
     assert_int_equal(config.listen_count, 1);
-    assert_addr(&config.listen[0].addr, "127.0.0.1", 8080);
-    assert_false(config.listen[0].optional);
+    assert_addr(&listener(0)->addr, "127.0.0.1", 8080);
+    assert_false(listener(0)->optional);
     assert_int_equal(config.site.routes.count, 1);
     assert_int_equal(config.backend_count, 1);
     assert_int_equal(config.backends[0]->settings.max, 1);
@@ -232,19 +255,19 @@ static void test_listen(void **state)
     good("Listen 80\nListen 127.0.0.1:81 http\nListen [::1]:82\nListen [2001:db8::1]:81\n"
          "ProxyPass / h2c://127.0.0.1/\n");
     assert_int_equal(config.listen_count, 5);
-    assert_addr(&config.listen[0].addr, "0.0.0.0", 80);
-    assert_addr(&config.listen[1].addr, "::", 80);
-    assert_addr(&config.listen[2].addr, "127.0.0.1", 81);
-    assert_addr(&config.listen[3].addr, "::1", 82);
-    assert_addr(&config.listen[4].addr, "2001:db8::1", 81);
-    assert_false(config.listen[0].optional);
-    assert_true(config.listen[1].optional);
-    assert_false(config.listen[3].optional);
+    assert_addr(&listener(0)->addr, "0.0.0.0", 80);
+    assert_addr(&listener(1)->addr, "::", 80);
+    assert_addr(&listener(2)->addr, "127.0.0.1", 81);
+    assert_addr(&listener(3)->addr, "::1", 82);
+    assert_addr(&listener(4)->addr, "2001:db8::1", 81);
+    assert_false(listener(0)->optional);
+    assert_true(listener(1)->optional);
+    assert_false(listener(3)->optional);
     good("Listen *:80\nProxyPass / h2c://127.0.0.1/\n");
     assert_int_equal(config.listen_count, 2);
     good("Listen 0.0.0.0:80\nListen [::]:80\nProxyPass / h2c://127.0.0.1/\n");
     assert_int_equal(config.listen_count, 2);
-    assert_false(config.listen[1].optional);
+    assert_false(listener(1)->optional);
 }
 
 static void test_listen_errors(void **state)
@@ -359,7 +382,7 @@ static void test_max_sum(void **state)
 static const struct backend_settings *backend(unsigned i)
 {
     assert_true(i < config.backend_count);
-    return &config.backends[i]->settings;
+    return &config.backends[i < CONFIG_BACKENDS ? i : 0]->settings;
 }
 
 static void test_proxy_pass(void **state)
@@ -367,6 +390,7 @@ static void test_proxy_pass(void **state)
     const struct route *routes = config.site.routes.routes;
 
     (void)state;
+    NEEDS(IS_ENABLED(CONFIG_IPV6) && CONFIG_BACKENDS >= 3 && CONFIG_BACKEND_CONNS >= 8);
     good("Listen 127.0.0.1:80\nProxyPass \"/app/private\" \"!\"\n"
          "ProxyPass /app h2c://127.0.0.1:8081/base max=2 connectiontimeout=500ms timeout=7 acquire=300 nocanon min=1\n"
          "ProxyPass '/sp ace' H2C://[2001:DB8::1]\nProxyPass /two h2c://127.0.0.1:8081 max=2\n"
@@ -383,8 +407,8 @@ static void test_proxy_pass(void **state)
     assert_text(routes[2].path, "");
     assert_ptr_equal(routes[3].backend, config.backends[0]);
     assert_text(routes[3].path, "");
-    assert_ptr_equal(routes[4].backend, config.backends[2]);
-    assert_ptr_equal(routes[5].backend, config.backends[2]);
+    assert_ptr_equal(routes[4].backend, backend_of(2));
+    assert_ptr_equal(routes[5].backend, backend_of(2));
     assert_text(backend(0)->name, "127.0.0.1:8081");
     assert_text(backend(0)->scheme, "h2c");
     assert_text(backend(0)->host, "127.0.0.1");
@@ -504,15 +528,16 @@ static void test_unix(void **state)
 {
 #define EXPECTED_PATH ": expected unix:/PATH, an absolute path of at most 103 bytes, without blanks, \\ and \"\n"
     (void)state;
+    NEEDS(IS_ENABLED(CONFIG_UNIX_SOCKETS) && CONFIG_BACKENDS >= 3);
     good("Listen unix:/run/a.sock\nListen UNIX:/run/b.sock http mode=0600\n"
          "ProxyPass /a unix:/run/app.sock|h2c://localhost/x max=2\n"
          "ProxyPass /b \"Unix:/run/other.sock|h2c://LocalHost:81\"\n"
          "ProxyPass /c unix:/run/app.sock|h2c://localhost/y\n"
          "ProxyPass / h2c://127.0.0.1/\n");
-    assert_int_equal(config.listen[0].addr.family, PORT_UNIX);
-    assert_string_equal(config.listen[0].addr.path, "/run/a.sock");
-    assert_int_equal(config.listen[0].mode, 0660);
-    assert_int_equal(config.listen[1].mode, 0600);
+    assert_int_equal(listener(0)->addr.family, PORT_UNIX);
+    assert_string_equal(listener(0)->addr.path, "/run/a.sock");
+    assert_int_equal(listener(0)->mode, 0660);
+    assert_int_equal(listener(1)->mode, 0600);
     assert_int_equal(config.backend_count, 3);
     assert_text(backend(0)->name, "unix:/run/app.sock");
     assert_text(backend(0)->authority, "localhost");
@@ -543,17 +568,19 @@ static void test_remote_ip(void **state)
 {
 #define WARNING "c: everybody who connects may name any client in a PROXY header: RemoteIPTrustedProxy says who may\n"
     (void)state;
+    NEEDS(IS_ENABLED(CONFIG_PROXY_PROTOCOL) && IS_ENABLED(CONFIG_UNIX_SOCKETS) && IS_ENABLED(CONFIG_IPV6) &&
+          CONFIG_LISTENERS >= 3);
     good("RemoteIPProxyProtocol On\nListen 127.0.0.1:80\nListen 127.0.0.1:81 proxy=off\n"
          "Listen unix:/a http proxy=OPTIONAL\nRemoteIPTrustedProxy 10.0.0.0/8 ::1\nRemoteIPTrustedProxy 192.0.2.1\n"
          "RemoteIPProxyProtocolExceptions 10.0.0.1\nProxyPass / h2c://127.0.0.1/\n");
-    assert_int_equal(config.listen[0].proxy, LISTENER_PROXY_ON);
-    assert_int_equal(config.listen[1].proxy, LISTENER_PROXY_OFF);
-    assert_int_equal(config.listen[2].proxy, LISTENER_PROXY_OPTIONAL);
+    assert_int_equal(listener(0)->proxy, LISTENER_PROXY_ON);
+    assert_int_equal(listener(1)->proxy, LISTENER_PROXY_OFF);
+    assert_int_equal(listener(2)->proxy, LISTENER_PROXY_OPTIONAL);
     assert_int_equal(config.proxy.trusted_count, 3);
     assert_int_equal(config.proxy.trusted[0].bits, 8);
     assert_int_equal(config.proxy.excepted_count, 1);
     good("Listen 127.0.0.1:80\nProxyPass / h2c://127.0.0.1/\n");
-    assert_int_equal(config.listen[0].proxy, LISTENER_PROXY_OFF);
+    assert_int_equal(listener(0)->proxy, LISTENER_PROXY_OFF);
     good("Listen unix:/a proxy=On\nProxyPass / h2c://127.0.0.1/\n");
     assert_true(parse(GOOD "RemoteIPProxyProtocol On\n"));
     assert_string_equal(messages, WARNING);
@@ -567,13 +594,14 @@ static void test_remote_ip(void **state)
 static void test_resolver(void **state)
 {
     (void)state;
+    NEEDS(IS_ENABLED(CONFIG_CARES) && IS_ENABLED(CONFIG_IPV6));
     good_line("Resolver 192.0.2.53 [::1]:5353\nResolver ::1");
     assert_int_equal(config.names.server_count, 3);
-    assert_addr(&config.names.servers[0], "192.0.2.53", 53);
-    assert_addr(&config.names.servers[1], "::1", 5353);
-    assert_addr(&config.names.servers[2], "::1", 53);
+    assert_addr(server(0), "192.0.2.53", 53);
+    assert_addr(server(1), "::1", 5353);
+    assert_addr(server(2), "::1", 53);
     good_line("Resolver 127.0.0.1:5353");
-    assert_addr(&config.names.servers[0], "127.0.0.1", 5353);
+    assert_addr(server(0), "127.0.0.1", 5353);
 #define EXPECTED_SERVER ": expected the address of a DNS server, perhaps with :port\n"
     bad("Resolver dns.example 1.2.3.4:0 [::1 [::1]x 1.2.3 :53 \"\"",
         "c:3: Resolver: 'dns.example'" EXPECTED_SERVER "c:3: Resolver: '1.2.3.4:0': expected a port from 1 to 65535\n"
@@ -669,6 +697,7 @@ static void test_protocols(void **state)
 static void test_process(void **state)
 {
     (void)state;
+    NEEDS(IS_ENABLED(CONFIG_CHANGE_USER) && IS_ENABLED(CONFIG_DAEMON));
     good("Listen 80\nProxyPass / h2c://127.0.0.1:1/\n");
     assert_null(config.process.user);
     assert_null(config.process.group);
@@ -756,6 +785,7 @@ static void test_limits(void **state)
     char line[256], expected[512];
 
     (void)state;
+    NEEDS(CONFIG_HEAD_FIELDS >= 64 && CONFIG_REQUEST_HEAD >= 4096);
     good_line("LimitRequestLine 1000\nLimitRequestFieldSize 2000\nLimitRequestFields 50\nLimitRequestBody 5000000000");
     assert_int_equal(config.front.limits.line, 1000);
     assert_int_equal(config.front.limits.field, 2000);
@@ -895,6 +925,7 @@ static void test_read(void **state)
 static void test_include(void **state)
 {
     (void)state;
+    NEEDS(IS_ENABLED(CONFIG_INCLUDE));
     /* Relative to the file that includes; both files go on behind one another. */
     file("/etc/c.conf", "Listen 80\nInclude more/a.conf\nTimeout 9\nProxyPass / h2c://127.0.0.1:2/\n");
     file("/etc/more/a.conf", "Timeout 8\nInclude b.conf\nKeepAliveTimeout 8\n");
@@ -921,6 +952,7 @@ static void test_include_errors(void **state)
     char line[512];
 
     (void)state;
+    NEEDS(IS_ENABLED(CONFIG_INCLUDE));
     bad("Include /none", "c:3: Include: '/none': cannot be read: no such file\n");
     bad("Include *.conf", "c:3: Include: '*.conf': expected the name of one file, without * and ?\n");
     bad("Include \"\"", "c:3: Include: '': expected the name of one file, without * and ?\n");
@@ -939,6 +971,7 @@ static void test_include_depth(void **state)
     static char names[16][16], contents[16][64];
 
     (void)state;
+    NEEDS(IS_ENABLED(CONFIG_INCLUDE));
     for (unsigned i = 0; i <= CONFIG_INCLUDE_DEPTH; i++) {
         snprintf(names[i], sizeof(names[i]), "f%u", i);
         snprintf(contents[i], sizeof(contents[i]), "Include f%u\nInclude f%u\n", i + 1, i + 1);
@@ -958,6 +991,7 @@ static void test_sizes(void **state)
     static char big[CONFIG_CONF_FILE + 1], expected[256];
 
     (void)state;
+    NEEDS(IS_ENABLED(CONFIG_INCLUDE));
     memset(big, '\n', sizeof(big));
     memcpy(big, GOOD, sizeof(GOOD) - 1);
     assert_true(config_parse(&config, "c", text_make(big, sizeof(big) - 1), report, &config));
@@ -980,6 +1014,7 @@ static void test_text_capacity(void **state)
     struct textbuf b;
 
     (void)state;
+    NEEDS(IS_ENABLED(CONFIG_INCLUDE) && CONFIG_CONF_TEXT >= CONFIG_CONF_FILE);
     textbuf_init(&b, content, sizeof(content));
     textbuf_putz(&b, GOOD);
     while (b.cap - b.len > 1100) {
@@ -1004,6 +1039,7 @@ static void test_text_end(void **state)
     size_t rest;
 
     (void)state;
+    NEEDS(IS_ENABLED(CONFIG_INCLUDE));
     good(GOOD "CustomLog a\n");
     textbuf_init(&b, first, sizeof(first));
     textbuf_putz(&b, "CustomLog ");
@@ -1054,15 +1090,15 @@ static void test_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_defaults),   TEST(test_words),         TEST(test_word_errors),    TEST(test_nul),
-        TEST(test_unknown),    TEST(test_sections),      TEST(test_listen),         TEST(test_listen_errors),
-        TEST(test_capacities), TEST(test_max_sum),       TEST(test_proxy_pass),     TEST(test_proxy_pass_errors),
-        TEST(test_resolve),    TEST(test_unix),          TEST(test_unix),           TEST(test_remote_ip),
-        TEST(test_resolver),   TEST(test_hidden),        TEST(test_times),          TEST(test_timeouts),
-        TEST(test_protocols),  TEST(test_keepalive),     TEST(test_read_timeout),   TEST(test_limits),
-        TEST(test_process),    TEST(test_forwarding),    TEST(test_reverse),        TEST(test_logs),
-        TEST(test_read),       TEST(test_include),       TEST(test_include_errors), TEST(test_include_depth),
-        TEST(test_sizes),      TEST(test_text_capacity), TEST(test_text_end),       TEST(test_cut),
+        TEST(test_defaults),      TEST(test_words),          TEST(test_word_errors),   TEST(test_nul),
+        TEST(test_unknown),       TEST(test_sections),       TEST(test_listen),        TEST(test_listen_errors),
+        TEST(test_capacities),    TEST(test_max_sum),        TEST(test_proxy_pass),    TEST(test_proxy_pass_errors),
+        TEST(test_resolve),       TEST(test_unix),           TEST(test_remote_ip),     TEST(test_resolver),
+        TEST(test_hidden),        TEST(test_times),          TEST(test_timeouts),      TEST(test_protocols),
+        TEST(test_keepalive),     TEST(test_read_timeout),   TEST(test_limits),        TEST(test_process),
+        TEST(test_forwarding),    TEST(test_reverse),        TEST(test_logs),          TEST(test_read),
+        TEST(test_include),       TEST(test_include_errors), TEST(test_include_depth), TEST(test_sizes),
+        TEST(test_text_capacity), TEST(test_text_end),       TEST(test_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,6 +167,8 @@ static void test_hop_by_hop(void **state)
 static void test_nominated(void **state)
 {
     (void)state;
+    if (!IS_ENABLED(CONFIG_FORWARDED))
+        skip();
     settings.add_headers = true;
     settings.via = VIA_ON;
     request("/app", "front",
@@ -200,6 +202,8 @@ static void test_nominated_many(void **state)
 static void test_add_headers(void **state)
 {
     (void)state;
+    if (!IS_ENABLED(CONFIG_FORWARDED) || !IS_ENABLED(CONFIG_IPV6))
+        skip();
     settings.add_headers = true;
     settings.server_name = TEXT("proxy.example:8080");
     request("/app", "front.example:8080", "host: front.example:8080\naccept: x\n");
@@ -222,6 +226,8 @@ static void test_add_headers(void **state)
 static void test_append_headers(void **state)
 {
     (void)state;
+    if (!IS_ENABLED(CONFIG_FORWARDED))
+        skip();
     settings.add_headers = true;
     settings.server_name = TEXT("[::1]:81");
     request("/app", "front",
@@ -272,6 +278,8 @@ static void test_small_storage(void **state)
     bool fitted = false;
 
     (void)state;
+    if (!IS_ENABLED(CONFIG_FORWARDED))
+        skip();
     settings.add_headers = true;
     settings.via = VIA_FULL;
     settings.server_name = TEXT("s");
@@ -301,6 +309,8 @@ static void test_small_storage(void **state)
 static void test_full_index(void **state)
 {
     (void)state;
+    if (!IS_ENABLED(CONFIG_FORWARDED))
+        skip();
     settings.add_headers = true;
     settings.via = VIA_ON;
     settings.server_name = TEXT("s");

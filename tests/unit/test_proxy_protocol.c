@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#if IS_ENABLED(CONFIG_PROXY_PROTOCOL)
+
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
 #define TCP4_BODY "\xc0\0\x02\x07\xc6\x33\x64\x01\xdc\x04\x01\xbb"
 #define TCP6_BODY                                                                                                      \
@@ -241,3 +243,12 @@ int main(void)
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+
+#else
+
+int main(void)
+{
+    return 0;
+}
+
+#endif

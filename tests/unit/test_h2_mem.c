@@ -176,6 +176,29 @@ static void test_room(void **state)
     }
 }
 
+/* What is to be large takes a large block, once, and never the last one; what may be an entry of a table does not. */
+static void test_want_large(void **state)
+{
+    const size_t size = CONFIG_H2_TABLE + 1;
+    nghttp2_mem hooks;
+    void *ptr;
+
+    (void)state;
+    h2_mem_open(&mems[0], own[0], sizeof(own[0]));
+    hooks = h2_mem_hooks(&mems[0]);
+    assert_false(h2_mem_want_large(&mems[0], size - 1));
+    assert_true(h2_mem_want_large(&mems[0], size));
+    hooks.free(hooks.malloc(size - 1, &mems[0]), &mems[0]);
+    assert_int_equal(h2_large_left(), CONFIG_H2_LARGE_BLOCKS);
+    ptr = hooks.malloc(size, &mems[0]);
+    assert_int_equal(h2_large_left(), CONFIG_H2_LARGE_BLOCKS - 1);
+    hooks.free(ptr, &mems[0]);
+    assert_true(h2_mem_has_piece(&mems[0], size));
+    assert_false(h2_mem_has_piece(&mems[0], H2_LARGE + 1));
+    assert_int_equal(h2_large_left(), CONFIG_H2_LARGE_BLOCKS);
+    h2_mem_close(&mems[0]);
+}
+
 /* When no extent is left but its own, a session that took as many streams as it has room for can still reset half of
    them at once. */
 static void test_resets(void **state)
@@ -333,8 +356,8 @@ static void test_no_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_shared_block), TEST(test_extents),    TEST(test_room),     TEST(test_resets),
-        TEST(test_trim),         TEST(test_last_large), TEST(test_no_large),
+        TEST(test_shared_block), TEST(test_extents), TEST(test_room),       TEST(test_want_large),
+        TEST(test_resets),       TEST(test_trim),    TEST(test_last_large), TEST(test_no_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

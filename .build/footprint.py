@@ -18,7 +18,8 @@ BSS = (".bss", ".tbss")
 # Sections that are not loaded into memory.
 UNLOADED = re.compile(r"\.(debug|comment|gnu\.build|note\.gnu\.gold|symtab|strtab|shstrtab|ARM\.attributes|gnu_debug)")
 SHOWN = 20  # of the largest objects
-POOL = re.compile(r"^POOL\(\s*(\w+)\s*,[^,]+,\s*CONFIG_(\w+)\s*\)", re.M)
+POOL = re.compile(r"^POOL\(\s*(\w+)\s*,[^,]+,\s*(\w+)\s*\)", re.M)
+MACRO = re.compile(r"^#define (\w+) \(?CONFIG_(\w+)", re.M)
 ARRAY = re.compile(r"^static\s[^;=(){}]*?\b(\w+)\[CONFIG_(\w+)\](?:\[[^\]]*\])*\s*[;=]", re.M)
 
 
@@ -30,13 +31,14 @@ def tool(name, *args):
 
 def counts():
     """Which option counts the items of which static array: read from the sources, {symbol: option}."""
-    found = {}
+    found, macros = {}, {}
     for path in sorted(glob.glob("src/**/*.[ch]", recursive=True) + glob.glob("port/**/*.[ch]", recursive=True)):
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        found.update({name + "_pool_storage": option for name, option in POOL.findall(text)})
+        macros.update(dict(MACRO.findall(text)))
+        found.update({name + "_pool_storage": count for name, count in POOL.findall(text)})
         found.update(dict(ARRAY.findall(text)))
-    return found
+    return {name: macros.get(count, count.removeprefix("CONFIG_")) for name, count in found.items()}
 
 
 class Build:
@@ -103,7 +105,6 @@ class Build:
             ("each TLS connection of a client", self.each("TLS_CLIENTS", counted)),
             ("each TLS connection to a backend", self.each("TLS_BACKENDS", counted)),
             ("each backend server", self.each("BACKENDS", counted)),
-            ("each ProxyPass", self.each("ROUTES", counted)),
         ]
 
 

@@ -216,7 +216,7 @@ uint32_t pipe_give_back(struct pipe *pipe, uint32_t most, uint32_t floor)
 
 bool pipe_short(void)
 {
-    return lent > CONFIG_BODY_BLOCKS_SHARED - CONFIG_BODY_BLOCKS_SHARED / 4;
+    return lent > CONFIG_BODY_BLOCKS_SHARED - CONFIG_BODY_BLOCKS_SHARED / 8;
 }
 
 void pipe_stats(struct pipe_stats *stats)

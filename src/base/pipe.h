@@ -75,7 +75,7 @@ uint32_t pipe_borrow(struct pipe *pipe, uint32_t want);
    in the pipe plus bytes that are still promised to a peer) nor below the bytes in the pipe. Returns by how much. */
 uint32_t pipe_give_back(struct pipe *pipe, uint32_t most, uint32_t floor);
 
-/* Whether the shared part is short (less than a quarter free): then busy pipes give back what they borrowed. */
+/* Whether the shared part is short (less than an eighth free): then busy pipes give back what they borrowed. */
 bool pipe_short(void);
 
 /* For the state page and tests, all in blocks. */

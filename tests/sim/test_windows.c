@@ -114,11 +114,11 @@ static struct origin *begin(const struct sim_options *options)
 static const struct sim_options long_path = {
     .seed = 1, .latency_ms = ROUND_TRIP_MS / 2, .client_buffer = 16 << 20, .origin_buffer = 16 << 20};
 
-/* The most that one body can borrow: the pool is short when less than a quarter of it is left, and one call takes half
+/* The most that one body can borrow: the pool is short when less than an eighth of it is left, and one call takes half
  * of what is free. */
 static uint64_t window_allowed(uint32_t guaranteed)
 {
-    uint64_t shared = (uint64_t)CONFIG_BODY_BLOCKS_SHARED * 3 / 4 * CONFIG_BODY_BLOCK + guaranteed;
+    uint64_t shared = (uint64_t)CONFIG_BODY_BLOCKS_SHARED * 7 / 8 * CONFIG_BODY_BLOCK + guaranteed;
 
     return shared < CONFIG_WINDOW_MAX ? shared : CONFIG_WINDOW_MAX;
 }
@@ -135,7 +135,7 @@ static void check_rate(const char *what, uint64_t bytes, uint64_t ms, uint32_t g
     /* Small windows are granted by halves; who alone makes the shared blocks short gives back and borrows again. */
     CHECK(rate * 10 >=
           allowed * (window == CONFIG_WINDOW_MAX && window / 8 >= UINT64_C(4) * CONFIG_BODY_BLOCK ? 8 : 5));
-    if (window >= UINT64_C(512) * 1024)
+    if (window >= UINT64_C(320) * 1024)
         CHECK(rate * 8 >= 50000000);
 }
 

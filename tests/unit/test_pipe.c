@@ -185,7 +185,7 @@ static void model_borrow(unsigned which, uint32_t want)
     assert_int_equal(pipe_borrow(&m->pipe, want), expected * BLOCK);
     m->limit += expected * BLOCK;
     lent += expected;
-    assert_int_equal(pipe_short(), (int)(CONFIG_BODY_BLOCKS_SHARED - lent) < CONFIG_BODY_BLOCKS_SHARED / 4);
+    assert_int_equal(pipe_short(), (int)(CONFIG_BODY_BLOCKS_SHARED - lent) < CONFIG_BODY_BLOCKS_SHARED / 8);
 }
 
 static void model_give_back(unsigned which, uint32_t most, uint32_t floor)

@@ -117,12 +117,12 @@ void h2_large_give(uint8_t *bytes)
     pool_give(&h2_large_pool, bytes);
 }
 
-/* One for nghttp2: the last one is for the rest of the write that is being made. */
+/* One for nghttp2: while it sends, the last one is for the rest of the write that is being made. */
 static void *take_large(struct h2_mem *m, size_t size)
 {
     struct h2_large *large = NULL;
 
-    if (size <= H2_LARGE && h2_large_left() > 1)
+    if (size <= H2_LARGE && h2_large_left() > (m->receiving ? 0 : 1))
         large = pool_take(&h2_large_pool);
     if (!large)
         return NULL;

@@ -28,6 +28,7 @@ struct h2_mem {
     uint32_t refused; /* allocations that failed */
     bool wants_large; /* the next block that is no entry of a compression table is to be a large one */
     bool opening;     /* the next block of 16,394 bytes is that for frames */
+    bool receiving;   /* nghttp2 reads: nothing is being gathered that may have to be kept */
 };
 
 /* What a session's own arena needs more when it does not share the block for frames. */

@@ -161,8 +161,11 @@ void h2_session_close(struct h2_session *s)
 
 bool h2_session_feed(struct h2_session *s, const uint8_t *bytes, size_t len)
 {
-    ssize_t n = nghttp2_session_mem_recv(s->ng, bytes, len);
+    ssize_t n;
 
+    s->mem.receiving = true;
+    n = nghttp2_session_mem_recv(s->ng, bytes, len);
+    s->mem.receiving = false;
     if (n < 0)
         log_info("h2", "receiving: %s", nghttp2_strerror((int)n));
     return n >= 0;

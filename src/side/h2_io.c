@@ -51,15 +51,20 @@ static int submit_trailers(nghttp2_session *ng, int32_t stream_id, const struct 
     return nghttp2_submit_trailer(ng, stream_id, block, count);
 }
 
-/* What the body's end adds to the last DATA frame. False: no memory for the trailers. */
+/* What the body's end adds to the last DATA frame. False: no memory for the trailers; the stream is reset. */
 static bool end_of_data(nghttp2_session *ng, int32_t stream_id, struct h2_stream stream, uint32_t *flags)
 {
+    if (stream.out->trailers && stream.out->trailers->count > 0) {
+        if (submit_trailers(ng, stream_id, stream.out) != 0) {
+            if (stream.side->cause == CAUSE_NONE)
+                stream.side->cause = CAUSE_NO_ROOM;
+            return false;
+        }
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    }
     *flags |= NGHTTP2_DATA_FLAG_EOF;
     stream.side->ended = true;
-    if (!stream.out->trailers || stream.out->trailers->count == 0)
-        return true;
-    *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-    return submit_trailers(ng, stream_id, stream.out) == 0;
+    return true;
 }
 
 /* Others have their turn: the stream is deferred. */

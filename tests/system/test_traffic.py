@@ -43,7 +43,7 @@ def loaded(proxy, url, protocol, *options):
 
 
 @pytest.mark.parametrize("protocol,options", [
-    ("http/1.1", ["--h1", "-c16", "-n2000"]), ("h2c", ["-c4", "-m16", "-n2000"]),
+    ("http/1.1", ["--h1", "-c16", "-n2000"]), ("h2c", ["-c4", "-m12", "-n2000"]),
 ])
 def test_load_in_clear(both, origin, protocol, options):
     proxy = both(origin)

@@ -53,7 +53,7 @@ def test_load_in_clear(both, origin, protocol, options):
 
 
 @pytest.mark.parametrize("protocol,options", [
-    ("https", ["--h1", f"-c{TLS_CLIENTS}", "-n400"]), ("h2", [f"-c{TLS_CLIENTS}", "-m8", "-n400"]),
+    ("https", ["--h1", f"-c{TLS_CLIENTS}", "-n400"]), ("h2", [f"-c{TLS_CLIENTS}", "-m6", "-n400"]),
 ])
 def test_load_over_tls(both, origin, protocol, options):
     proxy = both(origin)

@@ -11,6 +11,7 @@
  *     g 1: GOAWAY with this stream as the last                   W 1: RST_STREAM(NO_ERROR) behind an early answer
  *     F refuses (REFUSED_STREAM) the first so many tries of this request
  *     P bytes of padding in each DATA frame                      y a priority field of this urgency
+ *     T trailers, one of so many bytes; a pause behind the last piece is before them
  * A response carries x-id and x-size, and the body that sim_http.h gives that id. */
 #ifndef CULVERT_TESTS_SIM_ORIGIN_H
 #define CULVERT_TESTS_SIM_ORIGIN_H

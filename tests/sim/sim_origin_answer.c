@@ -77,6 +77,22 @@ static bool body_ends(const struct origin_stream *s)
     return s->sent == plan_get(&s->plan, 'n', 0) && !plan_has(&s->plan, 'r') && !plan_has(&s->plan, 'x');
 }
 
+static void submit_trailers(const struct origin_stream *s)
+{
+    struct bytes long_one = {NULL, 0, 0};
+    nghttp2_nv trailers[3] = {field("x-trailer", "yes"), field("x-check", "42")};
+    size_t count = 2;
+
+    for (uint64_t i = 0; i < plan_get(&s->plan, 'T', 0); i++)
+        bytes_put(&long_one, "t", 1);
+    if (long_one.len > 0) {
+        bytes_put(&long_one, "", 1);
+        trailers[count++] = field("x-long", (const char *)long_one.ptr);
+    }
+    nghttp2_submit_trailer(s->conn->session, s->stream, trailers, count);
+    sim_free(long_one.ptr);
+}
+
 static ssize_t on_body(nghttp2_session *session, int32_t stream, uint8_t *buf, size_t cap, uint32_t *flags,
                        nghttp2_data_source *source, void *user)
 {
@@ -84,6 +100,8 @@ static ssize_t on_body(nghttp2_session *session, int32_t stream, uint8_t *buf, s
     uint64_t piece = plan_get(&s->plan, 'p', 0);
     size_t n;
 
+    (void)session;
+    (void)stream;
     (void)user;
     if (sim_now() < s->at) {
         s->deferred = true;
@@ -97,13 +115,11 @@ static ssize_t on_body(nghttp2_session *session, int32_t stream, uint8_t *buf, s
         s->in_piece = 0;
         s->at = sim_now() + plan_get(&s->plan, 'q', 0);
     }
-    if (body_ends(s)) {
+    if (body_ends(s) && (sim_now() >= s->at || !plan_has(&s->plan, 'T'))) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         if (s->trailers_due) {
-            const nghttp2_nv trailers[] = {field("x-trailer", "yes"), field("x-check", "42")};
-
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-            nghttp2_submit_trailer(session, stream, trailers, ARRAY_SIZE(trailers));
+            submit_trailers(s);
         }
         return (ssize_t)n;
     }
@@ -164,7 +180,7 @@ static void answer(struct origin_stream *s)
         snprintf(urgency, sizeof(urgency), "u=%u", (unsigned)plan_get(&s->plan, 'y', 0));
         fields[count++] = field("priority", urgency);
     }
-    s->trailers_due = plan_get(&s->plan, 't', 0) != 0 && body;
+    s->trailers_due = (plan_get(&s->plan, 't', 0) != 0 || plan_has(&s->plan, 'T')) && body;
     if (n == 0 && !s->trailers_due && !plan_has(&s->plan, 'r') && !plan_has(&s->plan, 'x'))
         body = false;
     s->state = STREAM_ANSWERS;

@@ -281,6 +281,49 @@ static void test_last_large(void **state)
     h2_mem_close(&mems[0]);
 }
 
+/* While a session receives nothing has to be kept, so it may take the last one: a field that is large does not cost its
+   connection when all other memory is used up. */
+static void test_last_large_received(void **state)
+{
+    static char value[CONFIG_H2_TABLE + 100];
+    static uint8_t wire[2 * sizeof(value) + 4096];
+    static char large_text[sizeof(value) + 1024];
+    struct section *section;
+    unsigned held = 0;
+    nghttp2_nv *block;
+    nghttp2_mem hooks;
+    size_t count;
+    size_t len;
+
+    (void)state;
+    assert_true(h2_session_open_client(&a, callbacks, NULL));
+    assert_true(h2_session_open_server(&peer_a, callbacks, NULL));
+    assert_int_equal(nghttp2_submit_settings(peer_a.ng, 0, NULL, 0), 0);
+    assert_int_equal(nghttp2_submit_settings(a.ng, 0, NULL, 0), 0);
+    request(&a, "/large");
+    assert_true(h2_session_feed(&peer_a, wire, write_once(&a, wire, sizeof(wire))));
+    head_init(&head, large_text, sizeof(large_text));
+    section = head_begin(&head, SECTION_FINAL, 200);
+    memset(value, 'X', sizeof(value)); /* 8 bits in Huffman's code, too */
+    assert_true(head_add(&head, TEXT("set-cookie"), text_make(value, sizeof(value))));
+    block = h2_session_response_block(&head, section, &count);
+    assert_true(h2_session_takes_head(&peer_a, &head));
+    assert_int_equal(nghttp2_submit_response(peer_a.ng, 1, block, count, NULL), 0);
+    len = write_once(&peer_a, wire, sizeof(wire));
+    assert_true(len > sizeof(value));
+    hooks = h2_mem_hooks(&a.mem);
+    a.mem.opening = false;
+    while (hooks.malloc(CONFIG_H2_TABLE, &a.mem))
+        continue;
+    while (h2_large_left() > 1)
+        assert_non_null(larges[held++] = h2_large_take());
+    assert_true(h2_session_feed(&a, wire, len));
+    assert_int_equal(a.mem.refused, 1); /* where it was exhausted */
+    assert_int_equal(h2_large_left(), 1);
+    while (held > 0)
+        h2_large_give(larges[--held]);
+}
+
 static ssize_t endless(nghttp2_session *ng, int32_t stream, uint8_t *buf, size_t len, uint32_t *flags,
                        nghttp2_data_source *source, void *user)
 {
@@ -357,7 +400,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_shared_block), TEST(test_extents), TEST(test_room),       TEST(test_want_large),
-        TEST(test_resets),       TEST(test_trim),    TEST(test_last_large), TEST(test_no_large),
+        TEST(test_resets),       TEST(test_trim),    TEST(test_last_large), TEST(test_last_large_received),
+        TEST(test_no_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

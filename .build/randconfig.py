@@ -98,7 +98,7 @@ def ram(kconf):
                                  value("REQUEST_WINDOW") + value("RESPONSE_WINDOW")) + \
         value("BACKEND_CONNS") * (value("OUTPUT_SIZE") + 512 * value("BACKEND_STREAMS")) + \
         value("H2_CLIENTS") * (value("H2_FRONT_OUTPUT") + 512 * value("H2_STREAMS")) + \
-        value("BODY_BLOCKS_SHARED") * value("BODY_BLOCK")
+        value("SLABS") * max(value("H2_EXTENT"), value("BODY_BLOCK"))
 
 
 def configurations(seed, count, folder):

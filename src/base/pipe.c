@@ -1,8 +1,9 @@
-/* Pipes: body bytes in chains of pooled blocks. */
+/* Pipes: body bytes in chains of blocks. */
 #include "base/pipe.h"
 
 #include "base/panic.h"
 #include "base/pool.h"
+#include "base/slab.h"
 
 #include <string.h>
 
@@ -24,10 +25,12 @@ struct pipe_block {
     uint8_t bytes[CONFIG_BODY_BLOCK];
 };
 
-POOL(body_block, struct pipe_block, GUARANTEED_BLOCKS + CONFIG_BODY_BLOCKS_SHARED);
+static_assert(sizeof(struct pipe_block) <= SLAB_PIECE, "a block is a piece of a slab");
 
-static uint32_t promised; /* blocks of GUARANTEED_BLOCKS that open pipes are sure of */
-static uint32_t lent;     /* blocks of CONFIG_BODY_BLOCKS_SHARED that pipes borrowed */
+POOL(body_block, struct pipe_block, GUARANTEED_BLOCKS);
+
+static uint32_t promised; /* blocks of the pool that open pipes are sure of */
+static uint32_t peak;     /* the most blocks ever in use */
 
 void pipe_open(struct pipe *pipe, uint32_t guaranteed)
 {
@@ -39,6 +42,23 @@ void pipe_open(struct pipe *pipe, uint32_t guaranteed)
     *pipe = (struct pipe){.limit = guaranteed, .guaranteed = guaranteed, .open = true};
 }
 
+static uint32_t blocks_used(void)
+{
+    return body_block_pool.used + slab_pieces();
+}
+
+/* Gives one block of the chain back. */
+static void give_block(struct pipe *pipe, struct pipe_block *block)
+{
+    pipe->blocks--;
+    if (slab_has(block)) {
+        slab_give_piece(block);
+        return;
+    }
+    pipe->own--;
+    pool_give(&body_block_pool, block);
+}
+
 /* Gives all blocks back; the pipe stays open, empty. */
 static void pipe_clear(struct pipe *pipe)
 {
@@ -47,7 +67,7 @@ static void pipe_clear(struct pipe *pipe)
     while (block != NULL) {
         struct pipe_block *next = block->next;
 
-        pool_give(&body_block_pool, block);
+        give_block(pipe, block);
         block = next;
     }
     pipe->head = NULL;
@@ -55,7 +75,6 @@ static void pipe_clear(struct pipe *pipe)
     pipe->head_at = 0;
     pipe->tail_at = 0;
     pipe->size = 0;
-    pipe->blocks = 0;
 }
 
 void pipe_close(struct pipe *pipe)
@@ -63,18 +82,30 @@ void pipe_close(struct pipe *pipe)
     if (!pipe->open)
         return;
     pipe_clear(pipe);
-    lent -= (pipe->limit - pipe->guaranteed) / BLOCK;
+    slab_return((pipe->limit - pipe->guaranteed) / BLOCK);
     promised -= PIPE_BLOCKS(pipe->guaranteed);
     *pipe = (struct pipe){.open = false};
+}
+
+/* A block of those that are guaranteed, or a piece when it has all of them. */
+static struct pipe_block *take_block(struct pipe *pipe)
+{
+    struct pipe_block *block;
+
+    if (pipe->own == PIPE_BLOCKS(pipe->guaranteed))
+        return slab_take_piece();
+    block = pool_take(&body_block_pool);
+    if (UNLIKELY(block == NULL))
+        panic("pipe", "promises are broken: no block left");
+    pipe->own++;
+    return block;
 }
 
 /* Hangs a fresh block to the end. There is always one: that is what the promises are for. */
 static void pipe_extend(struct pipe *pipe)
 {
-    struct pipe_block *block = pool_take(&body_block_pool);
+    struct pipe_block *block = take_block(pipe);
 
-    if (UNLIKELY(block == NULL))
-        panic("pipe", "promises are broken: no block left");
     block->next = NULL;
     if (pipe->tail != NULL)
         pipe->tail->next = block;
@@ -83,6 +114,8 @@ static void pipe_extend(struct pipe *pipe)
     pipe->tail = block;
     pipe->tail_at = 0;
     pipe->blocks++;
+    if (blocks_used() > peak)
+        peak = blocks_used();
 }
 
 uint8_t *pipe_room(struct pipe *pipe, size_t *len)
@@ -165,8 +198,7 @@ void pipe_consume(struct pipe *pipe, size_t n)
         struct pipe_block *block = pipe->head;
 
         pipe->head = block->next;
-        pipe->blocks--;
-        pool_give(&body_block_pool, block);
+        give_block(pipe, block);
     }
     pipe->head_at = (uint32_t)at;
     pipe->size -= (uint32_t)n;
@@ -189,38 +221,41 @@ size_t pipe_read(struct pipe *pipe, void *buf, size_t cap)
 
 uint32_t pipe_borrow(struct pipe *pipe, uint32_t want)
 {
-    uint32_t half = (CONFIG_BODY_BLOCKS_SHARED - lent + 1) / 2;
+    uint32_t left = slab_left();
+    uint32_t kept = slab_count() / 8;
     uint32_t blocks = want / BLOCK;
 
     if (!pipe->open || pipe->limit >= CONFIG_WINDOW_MAX)
         return 0;
     blocks = (uint32_t)min_size(blocks, (CONFIG_WINDOW_MAX - pipe->limit) / BLOCK);
-    blocks = (uint32_t)min_size(blocks, half);
-    lent += blocks;
+    blocks = (uint32_t)min_size(blocks, (left + 1) / 2);
+    blocks = (uint32_t)min_size(blocks, left > kept ? left - kept : 0);
+    if (!slab_lend(blocks))
+        return 0;
     pipe->limit += blocks * BLOCK;
     return blocks * BLOCK;
 }
 
 uint32_t pipe_give_back(struct pipe *pipe, uint32_t most, uint32_t floor)
 {
-    size_t keep = max_size(max_size(floor, pipe->guaranteed), pipe->size);
+    uint32_t pieces = (uint32_t)(pipe->blocks - pipe->own);
+    size_t keep = max_size(max_size(floor, pipe->guaranteed + pieces * BLOCK), pipe->size);
     uint32_t blocks;
 
     if (keep >= pipe->limit)
         return 0;
     blocks = (uint32_t)min_size(most, pipe->limit - keep) / BLOCK;
-    lent -= blocks;
+    slab_return(blocks);
     pipe->limit -= blocks * BLOCK;
     return blocks * BLOCK;
 }
 
 bool pipe_short(void)
 {
-    return lent > CONFIG_BODY_BLOCKS_SHARED - CONFIG_BODY_BLOCKS_SHARED / 8;
+    return slab_left() < slab_count() / 4;
 }
 
 void pipe_stats(struct pipe_stats *stats)
 {
-    *stats = (struct pipe_stats){
-        .used = body_block_pool.used, .peak = body_block_pool.peak, .lent = lent, .shared = CONFIG_BODY_BLOCKS_SHARED};
+    *stats = (struct pipe_stats){.used = blocks_used(), .peak = peak, .lent = slab_lent(), .shared = slab_count()};
 }

@@ -1,9 +1,8 @@
-/* A pipe: body bytes on their way, in a chain of blocks of one static pool.
+/* A pipe: body bytes on their way, in a chain of blocks.
  *
  * Who may fill it is settled by promises, not by luck: a pipe is guaranteed some bytes from pipe_open on (their blocks
- * are set aside in the pool's count), may borrow more (pipe_borrow) while the shared part has them, and gives them
- * back. A filler never writes more than pipe_space() bytes, and an h2 filler never promises its peer more window than
- * that.
+ * are set aside in a pool), may borrow more (pipe_borrow), pieces of the slabs that all share, and gives them back. A
+ * filler never writes more than pipe_space() bytes, and an h2 filler never promises its peer more window than that.
  *
  * A pipe that may hold L bytes needs at most L / CONFIG_BODY_BLOCK + 1 blocks, as its first block can be partly drained
  * and its last one partly filled. That one block more is set aside for every pipe that is open, so borrowing needs
@@ -25,6 +24,7 @@ struct pipe {
     uint32_t limit;          /* bytes it may hold, guaranteed and borrowed: whole blocks */
     uint32_t guaranteed;     /* of `limit`, what is never given back before pipe_close */
     uint16_t blocks;         /* blocks in the chain */
+    uint16_t own;            /* of them, those that are guaranteed; the others are pieces of slabs */
     bool open;
 };
 
@@ -66,16 +66,16 @@ void pipe_consume(struct pipe *pipe, size_t n);
 /* Copies up to cap of the first bytes to buf and takes them off. Returns how many. */
 size_t pipe_read(struct pipe *pipe, void *buf, size_t cap);
 
-/* Raises the limit by up to `want` bytes (whole blocks, rounded down) out of the shared part, never above
-   CONFIG_WINDOW_MAX. Returns by how much (0: none to lend). Half of the free shared part (rounded up to a block) is the
-   most that one call takes, so that no pipe takes all. */
+/* Raises the limit by up to `want` bytes (whole blocks, rounded down) out of the slabs, never above CONFIG_WINDOW_MAX.
+   Returns by how much (0: none to lend). Half of what is left (rounded up to a block) is the most that one call takes,
+   so that no pipe takes all, and the last eighth is for HTTP/2 sessions. */
 uint32_t pipe_borrow(struct pipe *pipe, uint32_t want);
 
 /* Lowers the limit by up to `most` bytes (whole blocks, rounded down) towards `guaranteed`, never below `floor` (bytes
-   in the pipe plus bytes that are still promised to a peer) nor below the bytes in the pipe. Returns by how much. */
+   in the pipe plus bytes that are still promised to a peer) nor below what is in the pipe. Returns by how much. */
 uint32_t pipe_give_back(struct pipe *pipe, uint32_t most, uint32_t floor);
 
-/* Whether the shared part is short (less than an eighth free): then busy pipes give back what they borrowed. */
+/* Whether the slabs are short (less than a quarter is left): then busy pipes give back what they borrowed. */
 bool pipe_short(void);
 
 /* For the state page and tests, all in blocks. */
@@ -83,7 +83,7 @@ struct pipe_stats {
     uint32_t used;   /* hold bytes now */
     uint32_t peak;   /* the most ever used */
     uint32_t lent;   /* borrowed by pipes now (promised; they need not be used) */
-    uint32_t shared; /* what can be lent in all: CONFIG_BODY_BLOCKS_SHARED */
+    uint32_t shared; /* what can be lent in all, when no HTTP/2 session has a slab */
 };
 void pipe_stats(struct pipe_stats *stats);
 

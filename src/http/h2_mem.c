@@ -5,21 +5,21 @@
 #include "base/panic.h"
 #include "base/poison.h"
 #include "base/pool.h"
+#include "base/slab.h"
 
 #include <stdalign.h>
 
 #define SESSIONS (CONFIG_H2_CLIENTS + CONFIG_BACKEND_CONNS)
 /* Blocks from here on are large: an arena's head and a block's take their part of an extent. */
 #define EXTENT_MOST (CONFIG_H2_EXTENT - 640)
-/* One session has at most this many extents, so that none takes all. */
-#define EXTENTS_MOST (1 + (CONFIG_H2_EXTENTS_SHARED + 1) / 2)
 
+/* An arena and its link: the one that each session is sure of, or a slab. */
 struct h2_extent {
     alignas(ARENA_ALIGN) uint8_t bytes[CONFIG_H2_EXTENT];
-    struct arena *arena; /* in `bytes` */
     struct h2_extent *next;
 };
-POOL(h2_extent, struct h2_extent, SESSIONS + CONFIG_H2_EXTENTS_SHARED);
+static_assert(sizeof(struct h2_extent) <= SLAB_WHOLE, "an extent is a slab");
+POOL(h2_extent, struct h2_extent, SESSIONS);
 
 /* nghttp2's table of streams: 24 bytes for each place, as many places as a power of two, a quarter of them empty. */
 #define TABLE(streams) ((streams)*64)
@@ -33,41 +33,50 @@ struct h2_large {
 };
 POOL(h2_large, struct h2_large, CONFIG_H2_LARGE_BLOCKS);
 
-static uint32_t with_extent; /* sessions that have one: the others are still sure of theirs */
-
 /* That block: what is asked for with at least as many bytes while a session is made. */
 #define LEAST_BLOCK 16384
 static alignas(ARENA_ALIGN) uint8_t frames[IS_ENABLED(CONFIG_H2_SHARED_BLOCK) ? H2_BLOCK : 1];
 
 /* ---- extents ---- */
 
-static bool may_borrow(const struct h2_mem *m)
+static struct arena *arena_in(const struct h2_extent *extent)
 {
-    uint32_t left = h2_extent_pool.count - h2_extent_pool.used;
+    return (struct arena *)(uintptr_t)extent->bytes;
+}
 
-    return m->extent_count == 0 || (m->extent_count < EXTENTS_MOST && left > SESSIONS - with_extent);
+/* The one that it is sure of, or a slab: as many as there are left to others, so that none takes all. */
+static struct h2_extent *take_extent(struct h2_mem *m)
+{
+    if (!m->has_sure) {
+        m->has_sure = true;
+        return pool_take(&h2_extent_pool);
+    }
+    return m->extent_count <= slab_left() / SLAB_PIECES ? slab_take() : NULL;
 }
 
 static bool borrow(struct h2_mem *m)
 {
-    struct h2_extent *extent = may_borrow(m) ? pool_take(&h2_extent_pool) : NULL;
+    struct h2_extent *extent = take_extent(m);
 
     if (!extent)
         return false;
-    extent->arena = arena_init(extent->bytes, sizeof(extent->bytes), "h2-extent");
+    (void)arena_init(extent->bytes, sizeof(extent->bytes), "h2-extent");
     extent->next = m->extents;
     m->extents = extent;
-    if (m->extent_count++ == 0)
-        with_extent++;
+    m->extent_count++;
     return true;
 }
 
 static void give_extent(struct h2_mem *m, struct h2_extent *extent)
 {
-    if (m->last == extent->arena)
+    if (m->last == arena_in(extent))
         m->last = m->own;
-    if (--m->extent_count == 0)
-        with_extent--;
+    m->extent_count--;
+    if (slab_has(extent)) {
+        slab_give(extent);
+        return;
+    }
+    m->has_sure = false;
     pool_give(&h2_extent_pool, extent);
 }
 
@@ -78,7 +87,7 @@ void h2_mem_trim(struct h2_mem *m)
     while (*link) {
         struct h2_extent *extent = *link;
 
-        if (!arena_is_empty(extent->arena)) {
+        if (!arena_is_empty(arena_in(extent))) {
             link = &extent->next;
             continue;
         }
@@ -93,8 +102,8 @@ static struct arena *arena_of(const struct h2_mem *m, const void *ptr)
     if (arena_has(m->own, ptr))
         return m->own;
     for (const struct h2_extent *extent = m->extents; extent; extent = extent->next)
-        if (arena_has(extent->arena, ptr))
-            return extent->arena;
+        if (arena_has(arena_in(extent), ptr))
+            return arena_in(extent);
     return NULL;
 }
 
@@ -161,13 +170,13 @@ static void *find_block(struct h2_mem *m, size_t size)
     if (size > EXTENT_MOST)
         return take_large(m, size);
     for (struct h2_extent *extent = m->extents; extent; extent = extent->next)
-        if ((ptr = arena_try(extent->arena, size)) != NULL) {
-            m->last = extent->arena;
+        if ((ptr = arena_try(arena_in(extent), size)) != NULL) {
+            m->last = arena_in(extent);
             return ptr;
         }
     if (!borrow(m)) /* what is no entry of a table goes soon: room may be there in pieces only */
         return size > CONFIG_H2_TABLE ? take_large(m, size) : NULL;
-    m->last = m->extents->arena;
+    m->last = arena_in(m->extents);
     return arena_try(m->last, size);
 }
 
@@ -308,7 +317,7 @@ size_t h2_mem_room(const struct h2_mem *m)
     size_t room = room_of(m->own);
 
     for (const struct h2_extent *extent = m->extents; extent; extent = extent->next)
-        room += room_of(extent->arena);
+        room += room_of(arena_in(extent));
     return room;
 }
 
@@ -349,7 +358,7 @@ size_t h2_mem_used(const struct h2_mem *m)
     arena_stats(m->own, &stats);
     used = stats.used;
     for (const struct h2_extent *extent = m->extents; extent; extent = extent->next) {
-        arena_stats(extent->arena, &stats);
+        arena_stats(arena_in(extent), &stats);
         used += stats.used;
     }
     return used;

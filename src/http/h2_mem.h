@@ -1,9 +1,9 @@
 /* The memory of HTTP/2 sessions, as libnghttp2 gets it.
  *
- * A session owns an arena. When that is full it borrows extents, small arenas of one pool: the first one is sure for
- * every session, more come from what all share. A block too large for an extent (a large head's copy) comes from the
- * pool of large blocks, in which h2_session keeps unsent rests, too. Nobody takes memory of another session, and
- * h2_mem_close gives all of it back.
+ * A session owns an arena. When that is full it borrows extents, small arenas: the first one is sure for every session,
+ * more are slabs (base/slab.h), which it shares with bodies and other sessions. A block too large for an extent (a
+ * large head's copy) comes from the pool of large blocks, in which h2_session keeps unsent rests, too. Nobody takes
+ * memory of another session, and h2_mem_close gives all of it back.
  *
  * nghttp2 has one block of 16,394 bytes in every session, which holds a frame only while that is being sent. With
  * CONFIG_H2_SHARED_BLOCK all sessions use the same one, so a session must hand out what it has in it before another one
@@ -25,6 +25,7 @@ struct h2_mem {
     struct h2_extent *extents; /* borrowed */
     struct h2_large *large;    /* blocks that were too large for an extent */
     uint16_t extent_count;
+    bool has_sure;    /* one of them is that which every session is sure of */
     uint32_t refused; /* allocations that failed */
     bool wants_large; /* the next block that is no entry of a compression table is to be a large one */
     bool opening;     /* the next block of 16,394 bytes is that for frames */

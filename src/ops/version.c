@@ -2,6 +2,7 @@
 #include "ops/version.h"
 
 #include "base/builtin.h"
+#include "base/slab.h"
 #include "base/text.h"
 #include "http/h2_session.h"
 #include "net/tls.h"
@@ -22,12 +23,12 @@ static const struct share shares[] = {
     {"backend connections", CONFIG_BACKEND_CONNS, sizeof(struct h2_back)},
     {"backend h2 sessions", CONFIG_BACKEND_CONNS, H2_BACK_LEASE},
     {"client h2 sessions", CONFIG_H2_CLIENTS, H2_FRONT_LEASE},
-    {"h2 extents", CONFIG_H2_CLIENTS + CONFIG_BACKEND_CONNS + CONFIG_H2_EXTENTS_SHARED, CONFIG_H2_EXTENT},
+    {"h2 extents", CONFIG_H2_CLIENTS + CONFIG_BACKEND_CONNS, CONFIG_H2_EXTENT},
     {"h2 large blocks", CONFIG_H2_LARGE_BLOCKS, H2_LARGE},
     {"large heads", CONFIG_HEADS_LARGE, sizeof(union head_large)},
     {"response body blocks", CONFIG_EXCHANGES, CONFIG_RESPONSE_WINDOW + CONFIG_BODY_BLOCK},
     {"request body blocks", CONFIG_UPLOADS, CONFIG_REQUEST_WINDOW + CONFIG_BODY_BLOCK},
-    {"body blocks, shared", CONFIG_BODY_BLOCKS_SHARED, CONFIG_BODY_BLOCK},
+    {"slabs", CONFIG_SLABS, SLAB_SIZE},
     {"configuration", 1, sizeof(struct config)},
     {"log rings", 1,
      CONFIG_LOG_RING + (CONFIG_LOG_RING / 4 > 8 * CONFIG_LOG_LINE ? CONFIG_LOG_RING / 4 : 8 * CONFIG_LOG_LINE)},

@@ -129,7 +129,8 @@ static void update(void **state)
     before = downloaded_by_others();
     sim_run(first_is_over, NULL, 60000);
     CHECK(first_is_over(NULL));
-    CHECK(downloaded_by_others() - before <= ON_ITS_WAY + 1000000 / 8);
+    if (WINDOWS_OF_HOST) /* else it waits for its backend, whose window is small */
+        CHECK(downloaded_by_others() - before <= ON_ITS_WAY + 1000000 / 8);
     h2_client_close(client, false);
     core_end();
 }

@@ -5,6 +5,7 @@
 #include "base/pipe.h"
 #include "base/poison.h"
 #include "base/pool.h"
+#include "base/slab.h"
 #include "ops/server.h"
 #include "side/h2_back_conn.h"
 #include "side/h2_front_conn.h"
@@ -114,11 +115,10 @@ static struct origin *begin(const struct sim_options *options)
 static const struct sim_options long_path = {
     .seed = 1, .latency_ms = ROUND_TRIP_MS / 2, .client_buffer = 16 << 20, .origin_buffer = 16 << 20};
 
-/* The most that one body can borrow: the pool is short when less than an eighth of it is left, and one call takes half
- * of what is free. */
+/* The most that one body can borrow: slabs are short when less than a quarter of them is left. */
 static uint64_t window_allowed(uint32_t guaranteed)
 {
-    uint64_t shared = (uint64_t)CONFIG_BODY_BLOCKS_SHARED * 7 / 8 * CONFIG_BODY_BLOCK + guaranteed;
+    uint64_t shared = (uint64_t)slab_count() * 3 / 4 * CONFIG_BODY_BLOCK + guaranteed;
 
     return shared < CONFIG_WINDOW_MAX ? shared : CONFIG_WINDOW_MAX;
 }
@@ -186,8 +186,9 @@ static void upload_speed(void **state)
 #define ACTIVE 99
 
 /* Whether one session can have the memory for all streams that a client may open: what it has when idle, with full
-   tables, and each stream's; from its arena and the extents that it can borrow, less what a small one cannot use. */
-#define SESSION_MOST (CONFIG_H2_FRONT_ARENA_BASE + (CONFIG_H2_EXTENT - 1024) * (1 + (CONFIG_H2_EXTENTS_SHARED + 1) / 2))
+   tables, and each stream's; from its arena and the extents that it can borrow beside bodies, less what a small one
+   cannot use. */
+#define SESSION_MOST (CONFIG_H2_FRONT_ARENA_BASE + (CONFIG_H2_EXTENT - 1024) * (1 + (CONFIG_SLABS / 4 + 1) / 2))
 #define ALL_FIT                                                                                                        \
     (SESSION_MOST >=                                                                                                   \
      16384 + 4 * CONFIG_H2_TABLE + 40 * CONFIG_HEAD_FIELDS + CONFIG_H2_STREAMS * (H2_STREAM_COST + H2_FRAME_COST))
@@ -234,7 +235,7 @@ static void check_race(const char *what, const struct h2_ask *stalled, const str
 
     print_message("%s: 99 in %u ms alone, in %u ms beside a stalled one\n", what, (unsigned)alone, (unsigned)beside);
     /* A build in which one body can borrow nearly all there is can only finish; with few streams, one less counts. */
-    if (CONFIG_WINDOW_MAX <= CONFIG_BODY_BLOCKS_SHARED * CONFIG_BODY_BLOCK / 2)
+    if (CONFIG_WINDOW_MAX <= slab_count() * CONFIG_BODY_BLOCK / 4)
         assert_true(beside * 100 <= alone * (110 + 100 / CONFIG_H2_STREAMS));
 }
 

@@ -2,6 +2,7 @@
  */
 #include "base/arena.h"
 #include "base/pool.h"
+#include "base/slab.h"
 #include "http/h2_session.h"
 
 #include <setjmp.h>
@@ -123,10 +124,17 @@ static unsigned exhaust(struct h2_mem *m)
     return count;
 }
 
-/* One session takes all that it can get: all others still get the extent that is kept for them, and what is given back
-   can be had again. */
+/* Slabs that sessions which take one after the other all that they get have: never more than are left. */
+static unsigned expected_slabs(unsigned left)
+{
+    return (left + 1) / 2;
+}
+
+/* Sessions take all that they can get, each as much as it leaves: all others still get the extent that is kept for
+   them, and what is given back can be had again. */
 static void test_extents(void **state)
 {
+    unsigned left = CONFIG_SLABS;
     unsigned alone;
     unsigned least;
 
@@ -134,17 +142,17 @@ static void test_extents(void **state)
     for (unsigned i = 0; i < SESSIONS; i++)
         h2_mem_open(&mems[i], own[i], sizeof(own[i]));
     alone = exhaust(&mems[0]);
-    assert_int_equal(mems[0].extent_count, 1 + (CONFIG_H2_EXTENTS_SHARED + 1) / 2);
-    exhaust(&mems[1]);
-    exhaust(&mems[2]);
-    assert_int_equal(mems[0].extent_count + mems[1].extent_count + mems[2].extent_count, 3 + CONFIG_H2_EXTENTS_SHARED);
+    left -= expected_slabs(left);
+    assert_int_equal(mems[0].extent_count, 1 + expected_slabs(CONFIG_SLABS));
     least = (CONFIG_H2_EXTENT - 640) / 1008;
-    for (unsigned i = 3; i < SESSIONS; i++) {
+    for (unsigned i = 1; i < SESSIONS; i++) {
         assert_true(exhaust(&mems[i]) >= least);
-        assert_int_equal(mems[i].extent_count, 1);
+        assert_int_equal(mems[i].extent_count, 1 + expected_slabs(left));
         assert_true(mems[i].refused > 0);
+        left -= expected_slabs(left);
     }
-    assert_false(h2_mem_reserve(&mems[3], CONFIG_H2_EXTENT));
+    assert_int_equal(slab_left(), left * SLAB_PIECES);
+    assert_false(h2_mem_reserve(&mems[SESSIONS - 1], (size_t)CONFIG_H2_EXTENT * (mems[SESSIONS - 1].extent_count + 1)));
     for (unsigned i = 0; i < SESSIONS; i++)
         h2_mem_close(&mems[i]);
     assert_int_equal(pool_total_used(), 0);
@@ -205,16 +213,15 @@ static void test_resets(void **state)
 {
     static uint8_t wire[65536];
     uint32_t streams = 0;
+    uint32_t lent;
 
     (void)state;
     assert_true(h2_session_open_client(&a, callbacks, NULL));
     assert_true(h2_session_open_server(&peer_a, callbacks, NULL));
     assert_int_equal(nghttp2_submit_settings(peer_a.ng, 0, NULL, 0), 0); /* it takes any number */
     assert_true(h2_session_feed(&a, wire, write_once(&peer_a, wire, sizeof(wire))));
-    for (unsigned i = 0; i < 3; i++) {
-        h2_mem_open(&mems[i], own[i], sizeof(own[i]));
-        exhaust(&mems[i]);
-    }
+    lent = slab_left(); /* bodies have all slabs */
+    assert_true(slab_lend(lent));
     while (h2_session_has_room(&a, streams, head.field_count, head.used)) {
         request(&a, "/of-a");
         streams++;
@@ -225,8 +232,7 @@ static void test_resets(void **state)
     for (uint32_t i = 0; i < (streams + 1) / 2; i++)
         assert_int_equal(nghttp2_submit_rst_stream(a.ng, 0, (int32_t)(2 * i + 1), NGHTTP2_CANCEL), 0);
     assert_int_equal(a.mem.refused, 0);
-    for (unsigned i = 0; i < 3; i++)
-        h2_mem_close(&mems[i]);
+    slab_return(lent);
 }
 
 /* Extents that are empty go back; those in use stay. */

@@ -9,6 +9,7 @@
 
 #include "base/pipe.h"
 #include "base/pool.h"
+#include "base/slab.h"
 #include "panics.h"
 #include "port_stub.h"
 
@@ -17,7 +18,8 @@
 #define GUARANTEED_BLOCKS                                                                                              \
     (CONFIG_UPLOADS * (CONFIG_REQUEST_WINDOW / CONFIG_BODY_BLOCK + 1) +                                                \
      CONFIG_EXCHANGES * (CONFIG_RESPONSE_WINDOW / CONFIG_BODY_BLOCK + 1))
-#define CAPACITY (GUARANTEED_BLOCKS + CONFIG_BODY_BLOCKS_SHARED)
+#define SHARED ((uint32_t)(CONFIG_SLABS * SLAB_PIECES))
+#define CAPACITY (GUARANTEED_BLOCKS + SHARED)
 
 static uint8_t scratch[CONFIG_WINDOW_MAX + CONFIG_REQUEST_WINDOW + CONFIG_RESPONSE_WINDOW];
 
@@ -74,7 +76,7 @@ static void model_check(unsigned which)
     assert_true(p->blocks <= m->limit / BLOCK + 1);
     assert_true(size == 0 ? p->blocks <= 1 : p->blocks >= (size + BLOCK - 1) / BLOCK);
     assert_int_equal(stats_now().lent, lent);
-    assert_true(lent <= CONFIG_BODY_BLOCKS_SHARED);
+    assert_true(lent <= SHARED);
 }
 
 static void model_open(unsigned which)
@@ -179,19 +181,21 @@ static void model_borrow(unsigned which, uint32_t want)
 {
     struct model *m = &models[which];
     uint32_t room = m->limit < CONFIG_WINDOW_MAX ? (CONFIG_WINDOW_MAX - m->limit) / BLOCK : 0;
-    uint32_t half = (CONFIG_BODY_BLOCKS_SHARED - lent + 1) / 2;
-    uint32_t expected = (uint32_t)min_size(min_size(want / BLOCK, room), half);
+    uint32_t left = SHARED - lent;
+    uint32_t most = (uint32_t)min_size((left + 1) / 2, left > SHARED / 8 ? left - SHARED / 8 : 0);
+    uint32_t expected = (uint32_t)min_size(min_size(want / BLOCK, room), most);
 
     assert_int_equal(pipe_borrow(&m->pipe, want), expected * BLOCK);
     m->limit += expected * BLOCK;
     lent += expected;
-    assert_int_equal(pipe_short(), (int)(CONFIG_BODY_BLOCKS_SHARED - lent) < CONFIG_BODY_BLOCKS_SHARED / 8);
+    assert_int_equal(pipe_short(), SHARED - lent < SHARED / 4);
 }
 
 static void model_give_back(unsigned which, uint32_t most, uint32_t floor)
 {
     struct model *m = &models[which];
-    uint32_t keep = (uint32_t)max_size(max_size(floor, m->guaranteed), m->in - m->out);
+    uint32_t pieces = (uint32_t)(m->pipe.blocks - m->pipe.own); /* in use: they stay */
+    uint32_t keep = (uint32_t)max_size(max_size(floor, m->guaranteed + pieces * BLOCK), m->in - m->out);
     uint32_t expected = m->limit > keep ? (uint32_t)min_size(most, m->limit - keep) / BLOCK : 0;
 
     assert_int_equal(pipe_give_back(&m->pipe, most, floor), expected * BLOCK);
@@ -308,18 +312,22 @@ static void test_room_unused(void **state)
    and none is missing. */
 static void test_worst_case(void **state)
 {
+    size_t most = 0;
     uint32_t got;
 
     (void)state;
     lent = 0;
-    for (unsigned i = 0; i < PIPES; i++)
+    for (unsigned i = 0; i < PIPES; i++) {
         model_open(i);
+        most += (CONFIG_WINDOW_MAX - models[i].guaranteed) / BLOCK;
+    }
     do {
         got = lent;
         for (unsigned i = 0; i < PIPES; i++)
             model_borrow(i, CONFIG_WINDOW_MAX);
     } while (lent != got);
-    assert_int_equal(lent, min_size(CONFIG_BODY_BLOCKS_SHARED, stats_now().shared));
+    assert_int_equal(stats_now().shared, SHARED);
+    assert_int_equal(lent, min_size(SHARED - SHARED / 8, most));
     for (unsigned i = 0; i < PIPES; i++) {
         model_write(i, models[i].limit);
         model_take(i, BLOCK - 1);
@@ -327,7 +335,7 @@ static void test_worst_case(void **state)
         model_check(i);
         assert_int_equal(models[i].pipe.blocks, models[i].limit / BLOCK + 1);
     }
-    assert_int_equal(stats_now().used, CAPACITY);
+    assert_int_equal(stats_now().used, GUARANTEED_BLOCKS + lent);
     for (unsigned i = 0; i < PIPES; i++)
         model_take(i, models[i].limit);
     assert_int_equal(stats_now().used, 0);
@@ -411,7 +419,7 @@ static void test_give_back(void **state)
 {
     (void)state;
     lent = 0;
-    if (CONFIG_BODY_BLOCKS_SHARED < 4 || CONFIG_WINDOW_MAX < CONFIG_REQUEST_WINDOW + 2 * CONFIG_BODY_BLOCK)
+    if (SHARED < 4 || CONFIG_WINDOW_MAX < CONFIG_REQUEST_WINDOW + 2 * CONFIG_BODY_BLOCK)
         skip();
     model_open(0);
     model_borrow(0, 2 * BLOCK + BLOCK - 1); /* whole blocks only */

@@ -171,10 +171,22 @@ bool h2_session_feed(struct h2_session *s, const uint8_t *bytes, size_t len)
     return n >= 0;
 }
 
+bool h2_session_lacked_memory(const struct h2_session *s)
+{
+    return s->mem.refused > 0;
+}
+
+/* Whether a rest, or a head that may have to be kept, may take a large block: the last one is for what is received, so
+   that clients which take nothing cost no backend connection. */
+static bool large_is_free(const struct h2_session *s)
+{
+    return s->large || h2_large_left() > 1;
+}
+
 /* How much may be gathered, so that all of it and one frame more could be kept. */
 static uint32_t gather_most(const struct h2_session *s)
 {
-    uint32_t room = s->large || h2_large_left() > 0 ? H2_LARGE : s->rest_size;
+    uint32_t room = large_is_free(s) ? H2_LARGE : s->rest_size;
 
     return (uint32_t)min_size(s->output, room - s->frame_most);
 }
@@ -231,7 +243,8 @@ static void relieve(struct h2_session *s)
     s->large = NULL;
 }
 
-/* A large block, if there is one. */
+/* A large block, if there is one: also the last one, since nghttp2 may have taken another while the write was gathered.
+ */
 static bool enlarge(struct h2_session *s)
 {
     if (!s->large)
@@ -339,7 +352,7 @@ bool h2_session_takes_news(struct h2_session *s)
 /* Whether a frame of so many bytes can be kept. */
 static bool takes_frame(struct h2_session *s, uint32_t frame)
 {
-    return frame <= s->frame_most || frame <= s->rest_size - SMALL_FRAME || enlarge(s);
+    return frame <= s->frame_most || frame <= s->rest_size - SMALL_FRAME || (large_is_free(s) && enlarge(s));
 }
 
 /* Makes sure that these header blocks, which have at most `bytes`, can be sent, and that each of their frames can be
@@ -363,11 +376,14 @@ static bool takes_heads(struct h2_session *s, uint32_t blocks, size_t fields, si
     return true;
 }
 
+/* Trailers are not counted: h2_session_takes_trailers is asked for them when the body ends. */
 bool h2_session_takes_head(struct h2_session *s, const struct head *head)
 {
-    uint32_t blocks = (uint32_t)(head->section_count - head->section_sent);
+    uint32_t blocks = 0;
 
-    return takes_heads(s, blocks, head->field_count, head->used, head->used);
+    for (unsigned i = head->section_sent; i < head->section_count; i++)
+        blocks += head->sections[i].kind != SECTION_TRAILERS;
+    return blocks == 0 || takes_heads(s, blocks, head->field_count, head->used, head->used);
 }
 
 bool h2_session_takes_trailers(struct h2_session *s, const struct head *head, const struct section *trailers)

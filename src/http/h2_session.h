@@ -46,6 +46,8 @@ void h2_session_close(struct h2_session *s);
 /* Hands received bytes in; callbacks run. False: nghttp2 gave up (out of memory or a callback's failure): close it. A
    peer's protocol error is no failure: it queues a GOAWAY and makes h2_session_over() true once that is sent. */
 bool h2_session_feed(struct h2_session *s, const uint8_t *bytes, size_t len) MUST_USE;
+/* Whether memory was refused to it. */
+bool h2_session_lacked_memory(const struct h2_session *s);
 
 /* Moves frames that wait to be sent into g (empty), about s->output bytes at most, fewer when only a small rest could
    be kept; callbacks run, and find in s->most how many bytes g may come to. There must be no unsent rest.

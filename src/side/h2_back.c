@@ -197,7 +197,7 @@ static void on_readable(struct h2_back *back)
     }
     h2_back_heard(back);
     if (!h2_back_feed(back, conn_input(), n)) {
-        h2_back_lose(back, CAUSE_BACKEND_PROTOCOL);
+        h2_back_lose(back, h2_session_lacked_memory(&back->h2) ? CAUSE_NO_ROOM : CAUSE_BACKEND_PROTOCOL);
         return;
     }
     loop_mark(&back->task);

@@ -1,4 +1,4 @@
-/* A stream whose end finds no memory: what the client sees of it, and what the log says. */
+/* Too little memory for HTTP/2 responses: what a client sees of it, what the log says, and who does not notice. */
 #include "core.h"
 
 #include "http/h2_mem.h"
@@ -95,9 +95,67 @@ static void trailers(void **state)
     core_end();
 }
 
+#define CLIENTS 8
+#define STREAMS_MOST 6
+
+static const char many_conf[] = "Listen 8080\n"
+                                "ProxyPass \"/\" \"h2c://10.0.0.1:9000/\" acquire=600000\n"
+                                "CustomLog \"-\"\n"
+                                "LogLevel info\n"
+                                "Timeout 600\n"
+                                "ProxyTimeout 600\n"
+                                "MaxKeepAliveRequests 0\n";
+
+/* Some clients with `streams` downloads each, whose heads have a field of `field` bytes; the first `slow` of them take
+   little at a time. Their sockets are full, so that large blocks hold what was not taken. */
+static void run_full(unsigned slow, unsigned streams, unsigned field)
+{
+    const unsigned count = (unsigned)min_size(min_size(CLIENTS, CONFIG_H2_CLIENTS), CONFIG_H2_LARGE_BLOCKS + 2);
+    struct h2_client *clients[CLIENTS];
+    struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 5, .client_buffer = 3000});
+    char query[64];
+
+    sim_describe("%u slow, %u streams, fields of %u", slow, streams, field);
+    for (unsigned i = 0; i < count; i++) {
+        clients[i] = h2_client_new(FRONT_PORT);
+        if (i < slow) {
+            clients[i]->read_piece = 200;
+            clients[i]->read_pause_ms = 5;
+        }
+        for (unsigned n = 0; n < streams; n++) {
+            snprintf(query, sizeof(query), "n=20000&d=%u&h=%u", n * 7 + i, field);
+            h2_client_get(clients[i], query);
+        }
+    }
+    core_start(many_conf, NULL);
+    core_run(600000);
+    for (unsigned i = 0; i < count; i++) {
+        CHECK_INT(clients[i]->goaways, 0);
+        for (unsigned n = 0; n < streams; n++) {
+            const struct response *response = &h2_client_answer(clients[i], n)->response;
+
+            CHECK(response->complete && (response->status == 200 || response->status == 503));
+        }
+    }
+    CHECK_INT(origin->conn_count, 1);
+    core_end();
+}
+
+/* Clients that take nothing leave a large block for what is received: the backend's connection lives, and who gets no
+   response is told. */
+static void full_sockets(void **state)
+{
+    (void)state;
+    CORE_NEEDS(CONFIG_RESPONSE_HEAD >= 1024);
+    for (unsigned slow = 0; slow <= 2; slow++)
+        for (unsigned streams = 4; streams <= STREAMS_MOST; streams += 2)
+            for (unsigned field = 200; field <= 600; field += 200)
+                run_full(slow, streams, field);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(trailers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(trailers), cmocka_unit_test(full_sockets)};
 
     return CORE_RUN(tests);
 }

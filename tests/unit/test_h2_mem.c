@@ -342,6 +342,26 @@ static ssize_t endless(nghttp2_session *ng, int32_t stream, uint8_t *buf, size_t
     return (ssize_t)len;
 }
 
+/* Trailers that wait for the body's end have memory promised to them once, then: not when their section comes, too. */
+static void test_trailers_promised_once(void **state)
+{
+    struct section *trailers;
+
+    (void)state;
+    assert_true(h2_session_open_server(&peer_a, callbacks, NULL));
+    head_init(&head, text, sizeof(text));
+    assert_non_null(head_begin(&head, SECTION_FINAL, 200));
+    head.section_sent = head.section_count;
+    trailers = head_begin(&head, SECTION_TRAILERS, 0);
+    assert_true(trailers && head_add(&head, TEXT("x-check"), TEXT("42")));
+    assert_true(h2_session_takes_head(&peer_a, &head));
+    assert_int_equal(peer_a.heads, 0);
+    assert_int_equal(peer_a.promised, 0);
+    assert_true(h2_session_takes_trailers(&peer_a, &head, trailers));
+    assert_int_equal(peer_a.heads, 1);
+    assert_true(peer_a.promised > 0);
+}
+
 /* Without a large block writes are small, and what is not taken of them is kept whole; with one they are large. A head
    that a small rest cannot keep is not taken. */
 static void test_no_large(void **state)
@@ -385,13 +405,15 @@ static void test_no_large(void **state)
         assert_true(head_add(&head, TEXT("x-large"), text_make(value, sizeof(value))));
         assert_false(h2_session_takes_head(&peer_a, &head));
         h2_large_give(larges[0]);
+        assert_false(h2_session_takes_head(&peer_a, &head)); /* the last one is for what is received */
+        h2_large_give(larges[1]);
         assert_true(h2_session_takes_head(&peer_a, &head));
         assert_non_null(peer_a.large);
         block = h2_session_response_block(&head, section, &count);
         assert_int_equal(nghttp2_submit_response(peer_a.ng, 3, block, count, NULL), 0);
         larges[0] = NULL;
     }
-    for (unsigned i = larges[0] ? 0 : 1; i < CONFIG_H2_LARGE_BLOCKS; i++)
+    for (unsigned i = larges[0] ? 0 : 2; i < CONFIG_H2_LARGE_BLOCKS; i++)
         h2_large_give(larges[i]);
     g = gather_begin();
     assert_true(h2_session_pull(&peer_a, g));
@@ -405,8 +427,15 @@ static void test_no_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_shared_block), TEST(test_extents), TEST(test_room),       TEST(test_want_large),
-        TEST(test_resets),       TEST(test_trim),    TEST(test_last_large), TEST(test_last_large_received),
+        TEST(test_shared_block),
+        TEST(test_extents),
+        TEST(test_room),
+        TEST(test_want_large),
+        TEST(test_resets),
+        TEST(test_trim),
+        TEST(test_last_large),
+        TEST(test_last_large_received),
+        TEST(test_trailers_promised_once),
         TEST(test_no_large),
     };
 

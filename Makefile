@@ -361,7 +361,8 @@ defconfigs := host router tiny
 compilers  := host-gcc $(foreach config,$(filter-out host,$(defconfigs)),$(config)-gcc $(config)-clang)
 words_of    = $(subst -, ,$(1))
 
-# Every defconfig with both compilers (host with clang is built by the tests), and every feature flipped alone.
+# Every defconfig with both compilers (host with clang is built by the tests), and every feature flipped alone, with
+# PROGRAMS of the simulator's test programs.
 .PHONY: compilers options clang-system $(compilers:%=compile-%)
 compilers: $(compilers:%=compile-%)
 $(compilers:%=compile-%): compile-%:
@@ -372,12 +373,10 @@ $(compilers:%=compile-%): compile-%:
 call_graph := -fcallgraph-info=su
 
 # What one flip compiles again, ccache has from an earlier one, if that was without effect on the file.
+options: PROGRAMS ?= 8
 options:
-	+$(Q)export CCACHE_DIR=$(abspath $(O))/ccache; $(KCONFIG) options | while read -r option; do \
-	    echo "options: $$option"; \
-	    $(MAKE) O=$(O)/check/option CC="ccache $(CC)" CONFIG_FILE=config/host_defconfig CONFIG_SET=$$option \
-	        CFLAGS="$(CFLAGS) -O0 -g0" all || exit 1; \
-	done
+	+$(Q)export CCACHE_DIR=$(abspath $(O))/ccache; $(KCONFIG) options | .build/options.sh $(O)/check/option $(PROGRAMS) \
+	    $(MAKE) CC="ccache $(CC)" CFLAGS="$(CFLAGS) -O0 -g0"
 
 # The system tests with a clang build, and without the block that HTTP/2 sessions share.
 clang-system:

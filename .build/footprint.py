@@ -19,7 +19,7 @@ BSS = (".bss", ".tbss")
 UNLOADED = re.compile(r"\.(debug|comment|gnu\.build|note\.gnu\.gold|symtab|strtab|shstrtab|ARM\.attributes|gnu_debug)")
 SHOWN = 20  # of the largest objects
 POOL = re.compile(r"^POOL\(\s*(\w+)\s*,[^,]+,\s*(\w+)\s*\)", re.M)
-MACRO = re.compile(r"^#define (\w+) \(?CONFIG_(\w+)", re.M)
+MACRO = re.compile(r"^#define (\w+) \(?CONFIG_(\w+)(?:\)?$| \* )", re.M)  # not: a sum of two options
 ARRAY = re.compile(r"^static\s[^;=(){}]*?\b(\w+)\[CONFIG_(\w+)\](?:\[[^\]]*\])*\s*[;=]", re.M)
 
 
@@ -72,6 +72,10 @@ class Build:
         sizes = [size for symbol, size in self.objects.items() if counted.get(symbol) == option]
         return sum(sizes) // self.config[option] if sizes else None
 
+    def each_of(self, symbol, *options):
+        """Bytes of an array that has an item for each of what several options count; None without it."""
+        return self.objects[symbol] // sum(self.config[option] for option in options) if symbol in self.objects else None
+
     def blocks(self, window):
         """Bytes of body blocks that are set aside for one window: it may begin and end within a block."""
         return (self.config[window] // self.config["BODY_BLOCK"] + 1) * (self.config["BODY_BLOCK"] + self.pointer)
@@ -97,6 +101,8 @@ class Build:
         return [
             ("each client connection, which is all that an idle HTTP/1.1 client takes", self.each("CLIENTS", counted)),
             ("each HTTP/2 client in addition", self.each("H2_CLIENTS", counted)),
+            ("each HTTP/2 connection, of a client or to a backend, while it is busy: the extent that is kept for it",
+             self.each_of("h2_extent_pool_storage", "H2_CLIENTS", "BACKEND_CONNS")),
             ("each request in progress: its heads and state", self.each("EXCHANGES", counted)),
             ("each request in progress: the guaranteed blocks of its response", self.blocks("RESPONSE_WINDOW")),
             ("each request with a body: its guaranteed blocks", self.blocks("REQUEST_WINDOW")),

@@ -27,7 +27,7 @@ static void put_head(const struct log_ring *ring, const struct log_mark *mark, s
 {
     struct syslog_origin origin = {.host = ring->host, .process = ring->process, .msgid = mark->msgid};
 
-    if (ring->syslog.form == SYSLOG_NONE)
+    if (!IS_ENABLED(CONFIG_LOG_SYSLOG) || ring->syslog.form == SYSLOG_NONE)
         return;
     origin.wall_s = port_wall_s();
     if (ring->syslog.form == SYSLOG_BSD)

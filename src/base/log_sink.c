@@ -183,6 +183,8 @@ static struct text host_name(void)
 
 static void ring_use(struct log_ring *ring, const struct log_target *target)
 {
+    if (!IS_ENABLED(CONFIG_LOG_SYSLOG))
+        return;
     ring->syslog = target->syslog;
     ring->host = host_name();
     ring->process = port_process();

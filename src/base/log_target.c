@@ -54,6 +54,8 @@ void log_target_put(struct textbuf *b, const struct log_target *target)
     case PORT_LOG_STDOUT: textbuf_putc(b, '-'); return;
     case PORT_LOG_FILE: textbuf_putz(b, target->to.path); return;
     case PORT_LOG_SERIAL:
+        if (!IS_ENABLED(CONFIG_LOG_SERIAL))
+            return;
         textbuf_put(b, TEXT("serial:"));
         textbuf_putz(b, target->to.path);
         if (target->to.speed > 0) {
@@ -61,6 +63,9 @@ void log_target_put(struct textbuf *b, const struct log_target *target)
             textbuf_put_u64(b, target->to.speed);
         }
         return;
-    case PORT_LOG_MESSAGES: put_syslog(b, target); return;
+    case PORT_LOG_MESSAGES:
+        if (IS_ENABLED(CONFIG_LOG_SYSLOG))
+            put_syslog(b, target);
+        return;
     }
 }

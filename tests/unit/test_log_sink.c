@@ -28,6 +28,8 @@ static struct log_target local(void)
 {
     struct log_target t = {.to = {.kind = PORT_LOG_MESSAGES}, .syslog = {SYSLOG_BSD, 19, TEXT("culvert")}};
 
+    if (!IS_ENABLED(CONFIG_LOG_SYSLOG))
+        skip();
     t.to.addr = (struct port_addr){.family = PORT_UNIX};
     t.to.addr.path = "/dev/log";
     return t;
@@ -37,6 +39,8 @@ static struct log_target remote(void)
 {
     struct log_target t = {.to = {.kind = PORT_LOG_MESSAGES}, .syslog = {SYSLOG_IETF, 19, TEXT("culvert")}};
 
+    if (!IS_ENABLED(CONFIG_LOG_SYSLOG))
+        skip();
     t.to.addr = (struct port_addr){.ip = {192, 0, 2, 1}, .port = 514, .family = PORT_IPV4};
     return t;
 }

@@ -10,6 +10,7 @@ void h2_frames_init(struct h2_frames *f, uint32_t skip)
 {
     f->skip = skip;
     f->have = 0;
+    f->earlier = 0;
 }
 
 static uint32_t u32_at(const uint8_t *at)
@@ -41,6 +42,7 @@ bool h2_frames_next(struct h2_frames *f, const uint8_t **bytes, size_t *len, str
     *bytes += skip;
     *len -= skip;
     f->skip -= (uint32_t)skip;
+    f->earlier = f->have;
     while (*len > 0 && f->have < needed(f))
         take(f, bytes, len, min_size(*len, needed(f) - f->have));
     if (f->have < H2_FRAMES_HEAD || f->have < needed(f))
@@ -54,4 +56,11 @@ bool h2_frames_next(struct h2_frames *f, const uint8_t **bytes, size_t *len, str
     f->skip = frame->len - (f->have - (uint32_t)H2_FRAMES_HEAD);
     f->have = 0;
     return true;
+}
+
+size_t h2_frames_unread(struct h2_frames *f)
+{
+    f->skip = 0;
+    f->have = f->earlier;
+    return H2_FRAMES_HEAD - f->earlier;
 }

@@ -13,8 +13,9 @@
 #define H2_FRAMES_WORD 4 /* of a PRIORITY frame's payload: its dependency (RFC 9113 6.3) */
 
 struct h2_frames {
-    uint32_t skip; /* bytes until the next head begins */
-    uint8_t have;  /* bytes of it that came */
+    uint32_t skip;   /* bytes until the next head begins */
+    uint8_t have;    /* bytes of it that came */
+    uint8_t earlier; /* of the head that was looked at last: bytes of it that had come before that call */
     uint8_t head[H2_FRAMES_HEAD + H2_FRAMES_WORD];
 };
 
@@ -31,5 +32,10 @@ void h2_frames_init(struct h2_frames *f, uint32_t skip);
 /* Goes on in *bytes (*len of them), which move behind what was looked at. True: *frame is the next one, whose payload
    may still be to come. False: all bytes were looked at. */
 bool h2_frames_next(struct h2_frames *f, const uint8_t **bytes, size_t *len, struct h2_frame *frame) MUST_USE;
+
+/* Takes back the frame (not PRIORITY) that h2_frames_next has just given: it gives the same again. Returns how many of
+   the bytes that were looked at stand behind what came before its head, or the part of it that came: 1 to
+   H2_FRAMES_HEAD. */
+size_t h2_frames_unread(struct h2_frames *f);
 
 #endif

@@ -47,6 +47,7 @@ void conn_open(struct conn *conn, port_handle handle, void (*ready)(struct watch
 void conn_move(struct conn *to, struct conn *from, void (*ready)(struct watch *watch, unsigned ready))
 {
     conn_open(to, from->handle, ready);
+    conn_interest(to, from->interest); /* else the port would go on to report to who has it no more */
     to->tls = from->tls;
     if (conn_is_secure(to))
         tls_move(to->tls, to);

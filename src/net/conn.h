@@ -24,7 +24,7 @@ void conn_open(struct conn *conn, port_handle handle, void (*ready)(struct watch
 /* False for zeroed memory that was never opened only if its handle is PORT_NO_HANDLE: the owner's init sets that. */
 bool conn_is_open(const struct conn *conn);
 
-/* Moves an open connection, with its TLS, from one owner's structure to another's, who waits for nothing yet. */
+/* Moves an open connection, with its TLS and its interest, from one owner's structure to another's. */
 void conn_move(struct conn *to, struct conn *from, void (*ready)(struct watch *watch, unsigned ready));
 
 /* Whether its bytes are encrypted. */

@@ -11,6 +11,7 @@
 POOL(exchange, struct exchange, CONFIG_EXCHANGES);
 
 static exchange_answer_fn *answer_locally;
+static void (*tell_freed)(void);
 static bool draining;
 
 void exchange_set_draining(bool on)
@@ -33,6 +34,16 @@ uint32_t exchange_count(void)
     return exchange_pool.used;
 }
 
+uint32_t exchange_left(void)
+{
+    return exchange_pool.count - exchange_pool.used;
+}
+
+void exchange_use_freed(void (*freed)(void))
+{
+    tell_freed = freed;
+}
+
 /* ---- opening and ending ---- */
 
 static void exchange_on_reclaim(struct task *task)
@@ -44,6 +55,8 @@ static void exchange_on_reclaim(struct task *task)
     exchange_release_large(&ex->request);
     exchange_release_large(&ex->response);
     pool_give(&exchange_pool, ex);
+    if (tell_freed)
+        tell_freed();
 }
 
 static void side_init(struct side *side, const struct side_ops *ops, void *self)

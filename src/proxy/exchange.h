@@ -184,6 +184,10 @@ bool exchange_is_draining(void);
 
 /* Exchanges in progress. */
 uint32_t exchange_count(void);
+/* How many more can be opened. */
+uint32_t exchange_left(void);
+/* `freed` is called when one more can be. NULL: nobody waits. */
+void exchange_use_freed(void (*freed)(void));
 
 /* ---- the front's calls ---- */
 

@@ -178,7 +178,7 @@ static size_t room_for_read(const struct h1_conn *c, uint8_t **buf)
 
     *buf = conn_input();
     if (c->input == H1_IDLE)
-        return HEAD_READ;
+        return c->requests == 0 ? h2_front_first_read(HEAD_READ) : HEAD_READ;
     if (c->input == H1_LINGER)
         return CONFIG_INPUT_SIZE;
     m = &c->ex->request;

@@ -285,6 +285,7 @@ static void init(struct h2_front *c, struct h1_conn *slot, const struct port_add
     list_init(&c->news);
     list_init(&c->turns);
     list_init(&c->done);
+    list_init(&c->parked);
     c->slot = slot;
     c->peer = *peer;
     c->local = local;
@@ -326,6 +327,7 @@ bool h2_front_init(const struct front_settings *s)
 {
     settings = s;
     h2_front_time_init(s);
+    h2_room_init();
     return h2_front_callbacks_init();
 }
 
@@ -337,6 +339,7 @@ void h2_front_change(const struct front_settings *s)
 
 void h2_front_exit(void)
 {
+    h2_room_exit();
     h2_front_time_exit();
 }
 

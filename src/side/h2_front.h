@@ -25,6 +25,9 @@ bool h2_front_is_preface(const uint8_t *bytes, size_t n);
 /* Whether a session is free: else TLS offers HTTP/1.1 only. */
 bool h2_front_has_room(void);
 
+/* How much of what comes first should be read, up to `most` bytes: when there is room for few streams, the preface. */
+size_t h2_front_first_read(size_t most);
+
 /* Serves the connection from now on (conn_move): h1_conn_hand_over was called, `bytes` are its first (none: n is 0).
  * Gives the slot back (h1_conn_release) when it ends. */
 void h2_front_take_over(struct h1_conn *slot, struct conn *conn, const struct port_addr *peer,
@@ -62,6 +65,11 @@ static inline bool h2_front_is_preface(const uint8_t *bytes, size_t n)
 static inline bool h2_front_has_room(void)
 {
     return false;
+}
+
+static inline size_t h2_front_first_read(size_t most)
+{
+    return most;
 }
 
 static inline void h2_front_take_over(struct h1_conn *slot, struct conn *conn, const struct port_addr *peer,

@@ -1,6 +1,7 @@
 /* A client's HTTP/2 connection, shared by the files of the HTTP/2 front: its life (h2_front.c), its session
  * (h2_front_session.c), what it sends (h2_front_input.c), the identifiers of its streams (h2_front_ids.c), its times
- * (h2_front_time.c), its patience (h2_front_calm.c) and the order of its responses (h2_front_turn.c). */
+ * (h2_front_time.c), its patience (h2_front_calm.c), its share of what there is (h2_front_room.c) and the order of its
+ * responses (h2_front_turn.c). */
 #ifndef CULVERT_SIDE_H2_FRONT_CONN_H
 #define CULVERT_SIDE_H2_FRONT_CONN_H
 
@@ -12,6 +13,7 @@
 enum h2_front_wait {
     H2_CLIENT_HEAD,    /* the rest of a header block, or the preface */
     H2_CLIENT_WRITE,   /* the client takes no bytes */
+    H2_CLIENT_ROOM,    /* a stream that it opens: there is no room for that */
     H2_CLIENT_IDLE,    /* there is no stream */
     H2_CLIENT_NOTHING, /* the timer is not set */
 };
@@ -51,9 +53,12 @@ struct h2_front {
     int32_t last_id;       /* the highest stream identifier that a request used; -1: none */
     int32_t skipped_first; /* the last identifiers that were skipped, up to skipped_last; both 0: none */
     int32_t skipped_last;
+    struct list parked;      /* on the list of those whose next stream waits for room */
+    uint8_t tries;           /* how often they looked for it since one had it */
     struct h2_frames frames; /* what came, looked at beside nghttp2 */
-    uint8_t *held;           /* a large block with what came and cannot be taken yet, or NULL */
+    uint8_t *held;           /* what came and cannot be taken yet, in a large block or in `few`, or NULL */
     uint32_t held_len;
+    uint8_t few[H2_FRAMES_HEAD];
     int32_t stray;           /* a stream with DATA behind its end, to be answered; 0: none */
     int32_t ended[H2_ENDED]; /* closed streams that the client had ended, the latest few; 0: none */
     uint8_t ended_at;        /* where the next one goes */
@@ -99,10 +104,30 @@ bool h2_front_is_heard(struct h2_front *c);
 void h2_front_read(struct h2_front *c, bool broken);
 /* n bytes have come. */
 void h2_front_feed(struct h2_front *c, const uint8_t *bytes, size_t n);
-/* After a write: goes on with what was held back. */
+/* After a write, or when a stream that waits has room: goes on with what was held back. */
 void h2_front_feed_held(struct h2_front *c);
 /* The connection is closed: forgets it. Harmless when nothing is held. */
 void h2_front_drop_held(struct h2_front *c);
+
+/* ---- h2_front_room.c ---- */
+
+/* A stream that waits looks for room so often, in CONFIG_H2_WAIT_MS in all. */
+#define H2_ROOM_TRIES 8
+
+void h2_room_init(void);
+void h2_room_exit(void);
+/* Whether a stream that the client opens now can be served. */
+bool h2_room_has(struct h2_front *c);
+/* Whether the client may open more streams than there may be room for: little should be read at once. */
+bool h2_room_is_scarce(const struct h2_front *c);
+/* There is none: whether the client's next stream waits. False: it is refused. */
+bool h2_room_wait(struct h2_front *c);
+/* Whether a stream still waits: false when there is room, or when it has waited too long. */
+bool h2_room_waits(struct h2_front *c);
+/* It has waited for a while without any news. */
+void h2_room_tick(struct h2_front *c);
+/* It waits no more. Harmless when none did. */
+void h2_room_leave(struct h2_front *c);
 
 /* ---- h2_front_time.c ---- */
 
@@ -132,10 +157,18 @@ int h2_turn_urgency(struct h2_front *c, struct exchange *ex, const struct sectio
 
 /* ---- h2_front_ids.c ---- */
 
+/* What stands behind the bytes that may be handed to nghttp2 next. */
+enum h2_ids_next {
+    H2_NEXT_ANY,    /* nothing, or frames that may be looked at when they are taken */
+    H2_NEXT_STREAM, /* HEADERS that open a stream, and there is no room for it (h2_room_has) */
+    H2_NEXT_ERROR,  /* none of them: no memory */
+};
 /* Bytes have come: looks at the frames that nghttp2 ignores. *looked: how many of the bytes are to be handed to it
    next, all (len, at least 1), or up to the head of the frame with which they may take `burst` bytes of memory
-   (h2_session_burst). False: no memory. */
-bool h2_ids_look(struct h2_front *c, const uint8_t *bytes, size_t len, size_t burst, size_t *looked) MUST_USE;
+   (h2_session_burst), or to that of the second one that opens a stream; with H2_NEXT_STREAM it may be 0. `refuse`: the
+   first stream is to be refused, so no room is needed. */
+enum h2_ids_next h2_ids_look(struct h2_front *c, const uint8_t *bytes, size_t len, size_t burst, bool refuse,
+                             size_t *looked) MUST_USE;
 /* nghttp2 has taken them: answers DATA that it ignored with RST_STREAM(STREAM_CLOSED), once for all that came. False:
    no memory. */
 bool h2_ids_answer(struct h2_front *c) MUST_USE;

@@ -86,21 +86,36 @@ static int look_at(struct h2_front *c, const struct h2_frame *frame)
     }
 }
 
-bool h2_ids_look(struct h2_front *c, const uint8_t *bytes, size_t len, size_t burst, size_t *looked)
+/* Whether nghttp2 will open a stream for it. */
+static bool opens_stream(const struct h2_front *c, const struct h2_frame *frame)
 {
+    return frame->type == NGHTTP2_HEADERS && frame->stream_id > c->last_id && frame->stream_id % 2 == 1 &&
+           c->end != H2_CLIENT_LEAVES;
+}
+
+enum h2_ids_next h2_ids_look(struct h2_front *c, const uint8_t *bytes, size_t len, size_t burst, bool refuse,
+                             size_t *looked)
+{
+    enum h2_ids_next next = H2_NEXT_ANY;
     const uint8_t *at = bytes;
+    unsigned opened = 0;
     struct h2_frame frame;
     size_t cost = 0;
 
     do {
         if (!h2_frames_next(&c->frames, &at, &len, &frame))
             break;
+        if (opens_stream(c, &frame) && (opened++ > 0 || (!refuse && !h2_room_has(c)))) {
+            at -= h2_frames_unread(&c->frames);
+            next = opened == 1 ? H2_NEXT_STREAM : H2_NEXT_ANY;
+            break;
+        }
         cost += frame.type == NGHTTP2_HEADERS ? H2_STREAM_COST : H2_FRAME_COST;
         if (look_at(c, &frame) != 0)
-            return false;
+            return H2_NEXT_ERROR;
     } while (cost < burst);
     *looked = (size_t)(at - bytes);
-    return true;
+    return next;
 }
 
 bool h2_ids_answer(struct h2_front *c)

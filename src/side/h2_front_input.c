@@ -3,7 +3,8 @@
  * A stream that is refused takes memory, too, until RST_STREAM has been sent, and a client may open many at once,
  * before it knows how many it may. So what was read is handed over in portions for which there is memory, and answers
  * are written in between. When the client does not take them, the rest waits in a large block; when none is left no
- * more is read than there is memory for, whatever it is. */
+ * more is read than there is memory for, whatever it is. The rest waits, too, when it begins with a stream that there
+ * is no room for (h2_front_room.c). */
 #include "side/h2_front_conn.h"
 
 #include <string.h>
@@ -19,12 +20,10 @@ static bool is_short(struct h2_front *c)
     return h2_session_burst(&c->h2) < H2_STREAM_COST;
 }
 
-/* How many bytes can be taken, whatever they are: up to the heads of so many frames. */
-static size_t room_for_frames(struct h2_front *c)
+/* Bytes up to the head of the next frame: what of it cannot be taken finds room in c->few. */
+static size_t room_for_frame(const struct h2_front *c)
 {
-    size_t frames = max_size(h2_session_burst(&c->h2) / H2_STREAM_COST, 1);
-
-    return c->frames.skip + frames * H2_FRAMES_HEAD - min_size(c->frames.have, H2_FRAMES_HEAD - 1);
+    return c->frames.skip + H2_FRAMES_HEAD - min_size(c->frames.have, H2_FRAMES_HEAD - 1);
 }
 
 /* How much may be read now. A client that has not acknowledged our SETTINGS may send 65,535 bytes on each stream
@@ -35,8 +34,8 @@ static size_t room_for_read(struct h2_front *c)
 
     if (c->held || (c->blocked && is_short(c)))
         return 0;
-    if (UNLIKELY(h2_large_left() == 0))
-        room = min_size(room, room_for_frames(c));
+    if (UNLIKELY(h2_room_is_scarce(c)))
+        room = min_size(room, room_for_frame(c));
     if (c->settled)
         return room;
     room = min_size(room, CONFIG_REQUEST_WINDOW);
@@ -62,7 +61,7 @@ void h2_front_read(struct h2_front *c, bool broken)
     enum port_result result;
     size_t n;
 
-    if (room == 0 && broken && c->blocked) {
+    if (room == 0 && broken && (c->blocked || c->held)) {
         h2_front_lose(c, CAUSE_CLIENT_CLOSED);
         return;
     }
@@ -79,11 +78,13 @@ void h2_front_read(struct h2_front *c, bool broken)
 
 /* ---- what is held back ---- */
 
+/* Forgets it, and its stream waits no more. Harmless when nothing is held. */
 void h2_front_drop_held(struct h2_front *c)
 {
-    if (c->held)
+    if (c->held && c->held != c->few)
         h2_large_give(c->held);
     c->held = NULL;
+    h2_room_leave(c);
 }
 
 /* Holds n bytes back, which may stand there already. */
@@ -105,31 +106,64 @@ static bool relieve(struct h2_front *c, const uint8_t *bytes, size_t n)
         h2_front_serve(c);
     if (c->closed)
         return false;
-    if (!c->blocked || !is_short(c) || !c->held || n > H2_LARGE)
+    if (!c->blocked || !is_short(c) || !c->held || c->held == c->few || n > H2_LARGE)
         return true;
     hold(c, bytes, n);
     return false;
 }
 
-void h2_front_feed(struct h2_front *c, const uint8_t *bytes, size_t n)
+/* There is no room for the stream that the n bytes begin with. True: they are held back, and it waits. */
+static bool park(struct h2_front *c, const uint8_t *bytes, size_t n)
 {
+    if (!c->held && n > sizeof(c->few))
+        c->held = h2_large_take();
+    else if (!c->held)
+        c->held = c->few;
+    if (!c->held || n > (c->held == c->few ? sizeof(c->few) : H2_LARGE) || !h2_room_wait(c))
+        return false;
+    hold(c, bytes, n);
+    return true;
+}
+
+/* Hands over what can be. `refuse`: the first stream is refused, whatever there is. */
+static void feed(struct h2_front *c, const uint8_t *bytes, size_t n, bool refuse)
+{
+    enum h2_ids_next next;
     size_t looked;
 
     for (; n > 0; bytes += looked, n -= looked) {
         if (is_short(c) && !relieve(c, bytes, n))
             return;
-        if (!h2_ids_look(c, bytes, n, h2_session_burst(&c->h2), &looked) || !h2_session_feed(&c->h2, bytes, looked) ||
-            !h2_ids_answer(c)) {
+        next = h2_ids_look(c, bytes, n, h2_session_burst(&c->h2), refuse, &looked);
+        if (next == H2_NEXT_ERROR || !h2_session_feed(&c->h2, bytes, looked) || !h2_ids_answer(c)) {
             h2_front_lose(c, CAUSE_BAD_REQUEST);
             return;
         }
+        refuse = false;
+        if (next != H2_NEXT_STREAM)
+            continue;
+        if (park(c, bytes + looked, n - looked)) {
+            loop_mark(&c->task);
+            return;
+        }
+        refuse = true;
     }
     h2_front_drop_held(c);
     loop_mark(&c->task);
 }
 
+void h2_front_feed(struct h2_front *c, const uint8_t *bytes, size_t n)
+{
+    feed(c, bytes, n, false);
+}
+
 void h2_front_feed_held(struct h2_front *c)
 {
-    if (c->held && !c->closed && !c->blocked)
-        h2_front_feed(c, c->held, c->held_len);
+    bool refuse;
+
+    if (!c->held || c->closed || c->blocked || h2_room_waits(c))
+        return;
+    refuse = list_linked(&c->parked);
+    h2_room_leave(c);
+    feed(c, c->held, c->held_len, refuse);
 }

@@ -5,6 +5,7 @@
 static struct timer_class idle_class;
 static struct timer_class head_class;
 static struct timer_class write_class;
+static struct timer_class room_class;
 
 void h2_front_on_timer(struct timer *timer)
 {
@@ -23,6 +24,10 @@ void h2_front_on_timer(struct timer *timer)
         h2_front_lose(c, CAUSE_CLIENT_TIMEOUT);
         return;
     case H2_CLIENT_WRITE: h2_front_lose(c, CAUSE_CLIENT_STALLED); return;
+    case H2_CLIENT_ROOM:
+        c->wait = H2_CLIENT_NOTHING;
+        h2_room_tick(c);
+        return;
     case H2_CLIENT_NOTHING: return;
     }
 }
@@ -35,6 +40,9 @@ void h2_front_set_wait(struct h2_front *c)
     if (c->blocked) {
         wait = H2_CLIENT_WRITE;
         class = &write_class;
+    } else if (list_linked(&c->parked)) {
+        wait = H2_CLIENT_ROOM;
+        class = &room_class;
     } else if (c->block != 0 || (c->requests == 0 && !c->settled)) {
         wait = H2_CLIENT_HEAD;
         class = &head_class;
@@ -56,6 +64,7 @@ void h2_front_time_init(const struct front_settings *settings)
     timer_class_init(&idle_class, "h2-idle", settings->keepalive_ms);
     timer_class_init(&head_class, "h2-head", settings->head.initial_ms);
     timer_class_init(&write_class, "h2-write", settings->timeout_ms);
+    timer_class_init(&room_class, "h2-room", (CONFIG_H2_WAIT_MS + H2_ROOM_TRIES - 1) / H2_ROOM_TRIES);
 }
 
 void h2_front_time_change(const struct front_settings *settings)
@@ -70,4 +79,5 @@ void h2_front_time_exit(void)
     timer_class_remove(&idle_class);
     timer_class_remove(&head_class);
     timer_class_remove(&write_class);
+    timer_class_remove(&room_class);
 }

@@ -226,41 +226,12 @@ static void no_session(void **state)
     core_end();
 }
 
-/* More streams than exchanges: REFUSED_STREAM, and the client may try again; all are served, none twice. */
-static void no_exchange(void **state)
-{
-    static struct h2_client *clients[CONFIG_EXCHANGES / CONFIG_H2_STREAMS + 2];
-    unsigned count = (unsigned)min_size(ARRAY_SIZE(clients), CONFIG_H2_CLIENTS);
-    unsigned each = (CONFIG_EXCHANGES + 20) / count + 1;
-    unsigned refused = 0;
-
-    (void)state;
-    core_world(NULL);
-    sim_describe("no exchange");
-    for (unsigned i = 0; i < count; i++) {
-        clients[i] = h2_client_new(FRONT_PORT);
-        for (unsigned n = 0; n < each; n++)
-            h2_client_get(clients[i], "n=50&d=60");
-    }
-    core_start(conf, "MaxKeepAliveRequests 0\n");
-    core_run(20000);
-    for (unsigned i = 0; i < count; i++) {
-        CHECK_INT(h2_client_answers(clients[i]), each);
-        for (unsigned n = 0; n < each; n++)
-            refused += clients[i]->answers[n]->tries - 1;
-    }
-    CHECK(refused > 0);
-    check_alive();
-    core_end();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_call_fails),
         cmocka_unit_test(every_allocation_fails),
         cmocka_unit_test(no_session),
-        cmocka_unit_test(no_exchange),
     };
 
     return CORE_RUN(tests);

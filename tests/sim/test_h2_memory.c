@@ -66,8 +66,7 @@ static void check(const struct h2_client *c, bool all)
         }
         tries += c->answers[n]->tries;
     }
-    if (CONFIG_H2_STREAMS < STREAMS)
-        CHECK(tries > STREAMS);
+    print_message("%u streams in %u tries\n", STREAMS, tries);
 }
 
 static void many_at_once(void **state)

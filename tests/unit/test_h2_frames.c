@@ -72,6 +72,40 @@ static void test_pieces(void **state)
     }
 }
 
+/* A frame that is taken back comes again, in whatever pieces its head came. */
+static void test_unread(void **state)
+{
+    (void)state;
+    for (size_t cut = 1; cut < sizeof(wire); cut++) {
+        const uint8_t *at = wire;
+        size_t n = cut;
+        struct h2_frame frame;
+
+        begin(0);
+        for (;;) {
+            struct h2_frame again;
+            size_t back;
+
+            if (!h2_frames_next(&walk, &at, &n, &frame)) {
+                if (n == 0 && at == wire + sizeof(wire))
+                    break;
+                n = (size_t)(wire + sizeof(wire) - at);
+                continue;
+            }
+            found++;
+            if (frame.type == 2)
+                continue;
+            back = h2_frames_unread(&walk);
+            assert_in_range(back, 1, H2_FRAMES_HEAD);
+            at -= back;
+            n += back;
+            assert_true(h2_frames_next(&walk, &at, &n, &again));
+            assert_memory_equal(&again, &frame, sizeof(frame));
+        }
+        assert_int_equal(found, ARRAY_SIZE(frames));
+    }
+}
+
 static void test_skip(void **state)
 {
     static const uint8_t preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -105,10 +139,8 @@ static void test_long_payload(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_skip),
-        cmocka_unit_test(test_long_payload),
+        cmocka_unit_test(test_whole), cmocka_unit_test(test_pieces),       cmocka_unit_test(test_unread),
+        cmocka_unit_test(test_skip),  cmocka_unit_test(test_long_payload),
     };
 
     return cmocka_run_group_tests_name("h2_frames", tests, NULL, NULL);

@@ -1,0 +1,131 @@
+/* What one client may have of what all share: when a stream that it opens can be served, and how long one waits that
+ * cannot.
+ *
+ * One alone has all that it may. Of several each has twice as many streams as requests are left at most, and those left
+ * are counted without an eighth of all, which is for who has none: so a few that open as many as they can leave
+ * something for others. A stream that there is no room for waits in
+ * front of nghttp2, with all that its client sends behind it, which costs no memory but a frame's head. So it waits
+ * only while the client's other streams need nothing from it, and not for long; then it is refused, and the client may
+ * safely try it again (RFC 9113 8.7). */
+#include "side/h2_front.h"
+#include "side/h2_front_conn.h"
+
+/* With fewer streams left than this what comes is read frame by frame. */
+#define FEW 8
+/* Requests that are left for clients without any. */
+#define KEPT (CONFIG_EXCHANGES / 8)
+
+static struct list queue = LIST_INIT(queue); /* connections (parked), the longest first */
+
+/* ---- room ---- */
+
+/* Whether it is one client's turn to have one more. */
+static bool has_share(const struct h2_front *c)
+{
+    uint32_t left = exchange_left();
+
+    return c->open == 0 ? left > 0 : left > KEPT && c->open < 2 * (left - KEPT);
+}
+
+bool h2_room_has(struct h2_front *c)
+{
+    if (c->open >= CONFIG_H2_STREAMS)
+        return c->settled; /* then it is nghttp2's to judge */
+    return has_share(c) && (c->open == 0 || h2_session_has_room(&c->h2, c->open, CONFIG_HEAD_FIELDS, 0));
+}
+
+/* How many more streams a client with so many may open, when nobody else does. */
+static uint32_t more_streams(uint32_t open)
+{
+    uint32_t left = exchange_left();
+    uint32_t most = left > KEPT ? 2 * (left - KEPT) : 0;
+
+    return most > open ? (most - open + 2) / 3 : 0; /* each one takes one from both */
+}
+
+/* What is read and finds no room needs a large block to wait in. */
+bool h2_room_is_scarce(const struct h2_front *c)
+{
+    uint32_t allowed = CONFIG_H2_STREAMS > c->open ? CONFIG_H2_STREAMS - c->open : 0;
+    uint32_t more = more_streams(c->open);
+
+    return h2_large_left() == 0 || (more < FEW && (!c->settled || more < allowed));
+}
+
+size_t h2_front_first_read(size_t most)
+{
+    return h2_large_left() == 0 || more_streams(0) < FEW ? min_size(most, NGHTTP2_CLIENT_MAGIC_LEN) : most;
+}
+
+/* ---- waiting ---- */
+
+/* Whether a stream of the client goes on only when something is read: a body's bytes, or window for a response. */
+static bool needs_input(const struct h2_front *c)
+{
+    if (nghttp2_session_get_remote_window_size(c->h2.ng) <= 0)
+        return true;
+    LIST_EACH (node, &c->streams) {
+        const struct exchange *ex = container_of(node, struct exchange, front.node);
+
+        if (exchange_wants_body(ex) ||
+            nghttp2_session_get_stream_remote_window_size(c->h2.ng, ex->front.stream_id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool may_wait(const struct h2_front *c)
+{
+    return c->tries < H2_ROOM_TRIES && c->end != H2_CLIENT_LEAVES && !c->blocked && !needs_input(c);
+}
+
+bool h2_room_wait(struct h2_front *c)
+{
+    if (CONFIG_H2_WAIT_MS == 0 || !may_wait(c))
+        return false;
+    list_push_back(&queue, &c->parked);
+    return true;
+}
+
+bool h2_room_waits(struct h2_front *c)
+{
+    return list_linked(&c->parked) && !h2_room_has(c) && may_wait(c);
+}
+
+void h2_room_tick(struct h2_front *c)
+{
+    c->tries++;
+    loop_mark(&c->task);
+}
+
+void h2_room_leave(struct h2_front *c)
+{
+    list_remove(&c->parked);
+}
+
+/* A request has ended: who waits, and may have one more stream, looks for memory, too. */
+static void on_freed(void)
+{
+    uint32_t left = exchange_left();
+
+    LIST_EACH (node, &queue) {
+        struct h2_front *c = container_of(node, struct h2_front, parked);
+
+        if (left == 0)
+            return;
+        if (!has_share(c))
+            continue;
+        loop_mark(&c->task);
+        left--;
+    }
+}
+
+void h2_room_init(void)
+{
+    exchange_use_freed(on_freed);
+}
+
+void h2_room_exit(void)
+{
+    exchange_use_freed(NULL);
+}

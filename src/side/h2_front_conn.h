@@ -54,6 +54,7 @@ struct h2_front {
     int32_t skipped_first; /* the last identifiers that were skipped, up to skipped_last; both 0: none */
     int32_t skipped_last;
     struct list parked;      /* on the list of those whose next stream waits for room */
+    uint8_t careful;         /* streams of which the next ones may find no room, as one did */
     uint8_t tries;           /* how often they looked for it since one had it */
     struct h2_frames frames; /* what came, looked at beside nghttp2 */
     uint8_t *held;           /* what came and cannot be taken yet, in a large block or in `few`, or NULL */
@@ -62,6 +63,7 @@ struct h2_front {
     int32_t stray;           /* a stream with DATA behind its end, to be answered; 0: none */
     int32_t ended[H2_ENDED]; /* closed streams that the client had ended, the latest few; 0: none */
     uint8_t ended_at;        /* where the next one goes */
+    bool admitted;           /* there is room for the stream that nghttp2 opens next */
     bool settled;            /* our SETTINGS are acknowledged: the client knows its windows */
     bool blocked;            /* the socket is full */
     bool failed;             /* the session is out of memory: the connection ends with the next run */
@@ -113,6 +115,8 @@ void h2_front_drop_held(struct h2_front *c);
 
 /* A stream that waits looks for room so often, in CONFIG_H2_WAIT_MS in all. */
 #define H2_ROOM_TRIES 8
+/* Large blocks that are not for what waits: for a head that is sent, and for what is received. */
+#define H2_ROOM_LARGES 2
 
 void h2_room_init(void);
 void h2_room_exit(void);
@@ -120,7 +124,11 @@ void h2_room_exit(void);
 bool h2_room_has(struct h2_front *c);
 /* Whether the client may open more streams than there may be room for: little should be read at once. */
 bool h2_room_is_scarce(const struct h2_front *c);
-/* There is none: whether the client's next stream waits. False: it is refused. */
+/* One has begun. */
+void h2_room_taken(struct h2_front *c);
+/* One has found no room. */
+void h2_room_missed(struct h2_front *c);
+/* Whether it waits, what came of it being held back. False: it is refused. */
 bool h2_room_wait(struct h2_front *c);
 /* Whether a stream still waits: false when there is room, or when it has waited too long. */
 bool h2_room_waits(struct h2_front *c);

@@ -115,10 +115,11 @@ static bool relieve(struct h2_front *c, const uint8_t *bytes, size_t n)
 /* There is no room for the stream that the n bytes begin with. True: they are held back, and it waits. */
 static bool park(struct h2_front *c, const uint8_t *bytes, size_t n)
 {
-    if (!c->held && n > sizeof(c->few))
-        c->held = h2_large_take();
-    else if (!c->held)
+    h2_room_missed(c);
+    if (!c->held && n <= sizeof(c->few))
         c->held = c->few;
+    else if (!c->held && h2_large_left() > H2_ROOM_LARGES)
+        c->held = h2_large_take();
     if (!c->held || n > (c->held == c->few ? sizeof(c->few) : H2_LARGE) || !h2_room_wait(c))
         return false;
     hold(c, bytes, n);

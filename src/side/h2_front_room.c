@@ -12,6 +12,8 @@
 
 /* With fewer streams left than this what comes is read frame by frame. */
 #define FEW 8
+/* So many streams are expected to find no room behind one that did not. */
+#define CAREFUL 32
 /* Requests that are left for clients without any. */
 #define KEPT (CONFIG_EXCHANGES / 8)
 
@@ -49,12 +51,16 @@ bool h2_room_is_scarce(const struct h2_front *c)
     uint32_t allowed = CONFIG_H2_STREAMS > c->open ? CONFIG_H2_STREAMS - c->open : 0;
     uint32_t more = more_streams(c->open);
 
-    return h2_large_left() == 0 || (more < FEW && (!c->settled || more < allowed));
+    if (h2_large_left() == 0)
+        return true;
+    return (!c->settled || more < allowed || c->careful > 0) && (more < FEW || h2_large_left() <= H2_ROOM_LARGES);
 }
 
 size_t h2_front_first_read(size_t most)
 {
-    return h2_large_left() == 0 || more_streams(0) < FEW ? min_size(most, NGHTTP2_CLIENT_MAGIC_LEN) : most;
+    bool scarce = more_streams(0) < FEW || h2_large_left() <= H2_ROOM_LARGES;
+
+    return scarce ? min_size(most, NGHTTP2_CLIENT_MAGIC_LEN) : most;
 }
 
 /* ---- waiting ---- */
@@ -77,6 +83,18 @@ static bool needs_input(const struct h2_front *c)
 static bool may_wait(const struct h2_front *c)
 {
     return c->tries < H2_ROOM_TRIES && c->end != H2_CLIENT_LEAVES && !c->blocked && !needs_input(c);
+}
+
+void h2_room_taken(struct h2_front *c)
+{
+    c->tries = 0;
+    if (c->careful > 0)
+        c->careful--;
+}
+
+void h2_room_missed(struct h2_front *c)
+{
+    c->careful = CAREFUL;
 }
 
 bool h2_room_wait(struct h2_front *c)

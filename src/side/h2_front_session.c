@@ -45,7 +45,7 @@ static void refuse(struct exchange *ex, enum h1_reason reason)
 
 static int begin_request(struct h2_front *c, nghttp2_session *ng, int32_t stream_id)
 {
-    struct exchange *ex = h2_room_has(c) ? exchange_open(&h2_front_ops, c, &c->conn, &c->peer, c->local) : NULL;
+    struct exchange *ex = c->admitted ? exchange_open(&h2_front_ops, c, &c->conn, &c->peer, c->local) : NULL;
 
     c->block = stream_id;
     c->open++;
@@ -56,7 +56,7 @@ static int begin_request(struct h2_front *c, nghttp2_session *ng, int32_t stream
     ex->wait.client = &c->turns;
     ex->front.window = CONFIG_REQUEST_WINDOW;
     list_push_back(&c->streams, &ex->front.node);
-    c->tries = 0;
+    h2_room_taken(c);
     c->requests++;
     h2_calm_earn(c, H2_GAIN_REQUEST);
     (void)head_begin(&ex->request.head, SECTION_REQUEST, 0); /* an empty head has room */

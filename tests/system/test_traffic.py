@@ -43,7 +43,7 @@ def loaded(proxy, url, protocol, *options):
 
 
 @pytest.mark.parametrize("protocol,options", [
-    ("http/1.1", ["--h1", "-c16", "-n2000"]), ("h2c", ["-c4", "-m12", "-n2000"]),
+    ("http/1.1", ["--h1", "-c16", "-n2000"]), ("h2c", ["-c16", "-m32", "-n2000"]),
 ])
 def test_load_in_clear(both, origin, protocol, options):
     proxy = both(origin)
@@ -53,7 +53,7 @@ def test_load_in_clear(both, origin, protocol, options):
 
 
 @pytest.mark.parametrize("protocol,options", [
-    ("https", ["--h1", f"-c{TLS_CLIENTS}", "-n400"]), ("h2", [f"-c{TLS_CLIENTS}", "-m6", "-n400"]),
+    ("https", ["--h1", f"-c{TLS_CLIENTS}", "-n400"]), ("h2", [f"-c{TLS_CLIENTS}", "-m32", "-n400"]),
 ])
 def test_load_over_tls(both, origin, protocol, options):
     proxy = both(origin)

@@ -16,11 +16,11 @@
 #define SLAB_WHOLE ((CONFIG_H2_EXTENT + 15) / 16 * 16 + 16)
 #define SLAB_SIZE (SLAB_WHOLE > SLAB_PIECES * SLAB_PIECE ? SLAB_WHOLE : SLAB_PIECES * SLAB_PIECE)
 
-/* Lends pieces: slab_take_piece cannot fail for so many more, until they are given back. False: so many are not left.
+/* Lends n pieces: slab_take_piece cannot fail for so many more, until they are given back. False: so many are not left.
  */
-bool slab_lend(uint32_t pieces) MUST_USE;
+bool slab_lend(uint32_t n) MUST_USE;
 /* They are not wanted any more, and not in use. */
-void slab_return(uint32_t pieces);
+void slab_return(uint32_t n);
 /* Pieces that can still be lent, or be had as whole slabs, SLAB_PIECES each. */
 uint32_t slab_left(void);
 /* What slab_left() is when all is there. */

@@ -96,7 +96,7 @@ static void trailers(void **state)
 }
 
 #define CLIENTS 8
-#define STREAMS_MOST 6
+#define STREAMS_MOST 8
 
 static const char many_conf[] = "Listen 8080\n"
                                 "ProxyPass \"/\" \"h2c://10.0.0.1:9000/\" acquire=600000\n"

@@ -50,6 +50,7 @@ bool h2_frames_next(struct h2_frames *f, const uint8_t **bytes, size_t *len, str
     *frame = (struct h2_frame){
         .len = u32_at(f->head) >> 8,
         .type = f->head[3],
+        .flags = f->head[4],
         .stream_id = (int32_t)(u32_at(f->head + 5) & INT32_MAX),
         .word = f->have > H2_FRAMES_HEAD ? (int32_t)(u32_at(f->head + H2_FRAMES_HEAD) & INT32_MAX) : 0,
     };

@@ -20,8 +20,9 @@ struct h2_frames {
 };
 
 struct h2_frame {
-    uint32_t len;      /* of the payload, in bytes */
-    uint8_t type;      /* as nghttp2 numbers them */
+    uint32_t len; /* of the payload, in bytes */
+    uint8_t type; /* as nghttp2 numbers them */
+    uint8_t flags;
     int32_t stream_id; /* without the reserved bit */
     int32_t word;      /* the first 31 bits of a PRIORITY frame's payload; 0 for other types */
 };

@@ -44,6 +44,12 @@ void exchange_use_freed(void (*freed)(void))
     tell_freed = freed;
 }
 
+void exchange_tell_freed(void)
+{
+    if (tell_freed)
+        tell_freed();
+}
+
 /* ---- opening and ending ---- */
 
 static void exchange_on_reclaim(struct task *task)
@@ -55,8 +61,7 @@ static void exchange_on_reclaim(struct task *task)
     exchange_release_large(&ex->request);
     exchange_release_large(&ex->response);
     pool_give(&exchange_pool, ex);
-    if (tell_freed)
-        tell_freed();
+    exchange_tell_freed();
 }
 
 static void side_init(struct side *side, const struct side_ops *ops, void *self)

@@ -184,9 +184,10 @@ bool exchange_is_draining(void);
 
 /* Exchanges in progress. */
 uint32_t exchange_count(void);
-/* How many more can be opened. */
+/* How many more can be opened, and how many of them with a request's body. */
 uint32_t exchange_left(void);
-/* `freed` is called when one more can be. NULL: nobody waits. */
+uint32_t exchange_uploads_left(void);
+/* `freed` is called when one more of either can be. NULL: nobody waits. */
 void exchange_use_freed(void (*freed)(void));
 
 /* ---- the front's calls ---- */
@@ -271,6 +272,8 @@ void exchange_drained(struct exchange *ex, struct message *m, size_t n);
 /* As forward_request and forward_response, in large storage when the exchange's own does not suffice. */
 bool exchange_rewrite_request(struct exchange *ex, const struct forward_context *context);
 bool exchange_rewrite_response(struct exchange *ex, struct section *section, const struct forward_context *context);
+/* One more can be opened. */
+void exchange_tell_freed(void);
 /* Opens the pipe of the request's body. False: CONFIG_UPLOADS are open. */
 bool exchange_open_upload(struct exchange *ex) MUST_USE;
 /* Closes it. Harmless when it is closed. */

@@ -226,6 +226,11 @@ void exchange_local_response(struct exchange *ex, unsigned status)
 
 static uint32_t uploads; /* pipes of requests that are open */
 
+uint32_t exchange_uploads_left(void)
+{
+    return CONFIG_UPLOADS - uploads;
+}
+
 bool exchange_open_upload(struct exchange *ex)
 {
     if (uploads == CONFIG_UPLOADS)
@@ -241,6 +246,7 @@ void exchange_close_upload(struct exchange *ex)
         return;
     uploads--;
     pipe_close(&ex->request.pipe);
+    exchange_tell_freed();
 }
 
 static struct side *drainer_of(struct exchange *ex, const struct message *m)

@@ -143,7 +143,7 @@ static bool serve_news(struct h2_front *c)
         struct exchange *ex = container_of(c->news.next, struct exchange, front.dirty);
         bool fits = takes_head(c, ex);
 
-        if (!fits && (c->pending > 0 || nghttp2_session_get_outbound_queue_size(c->h2.ng) > 0))
+        if (!fits && (c->blocked || c->pending > 0 || nghttp2_session_get_outbound_queue_size(c->h2.ng) > 0))
             return true;
         list_remove(&ex->front.dirty);
         if (!fits && ex->state != EXCHANGE_ANSWERED) { /* one head that is too large must not end the connection */

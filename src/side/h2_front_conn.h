@@ -63,7 +63,8 @@ struct h2_front {
     int32_t stray;           /* a stream with DATA behind its end, to be answered; 0: none */
     int32_t ended[H2_ENDED]; /* closed streams that the client had ended, the latest few; 0: none */
     uint8_t ended_at;        /* where the next one goes */
-    bool admitted;           /* there is room for the stream that nghttp2 opens next */
+    bool has_body;           /* the stream that opens next has a request with a body */
+    bool admitted;           /* there is room for it */
     bool settled;            /* our SETTINGS are acknowledged: the client knows its windows */
     bool blocked;            /* the socket is full */
     bool failed;             /* the session is out of memory: the connection ends with the next run */
@@ -120,7 +121,7 @@ void h2_front_drop_held(struct h2_front *c);
 
 void h2_room_init(void);
 void h2_room_exit(void);
-/* Whether a stream that the client opens now can be served. */
+/* Whether the stream that the client opens next can be served. */
 bool h2_room_has(struct h2_front *c);
 /* Whether the client may open more streams than there may be room for: little should be read at once. */
 bool h2_room_is_scarce(const struct h2_front *c);
@@ -128,8 +129,10 @@ bool h2_room_is_scarce(const struct h2_front *c);
 void h2_room_taken(struct h2_front *c);
 /* One has found no room. */
 void h2_room_missed(struct h2_front *c);
-/* Whether it waits, what came of it being held back. False: it is refused. */
-bool h2_room_wait(struct h2_front *c);
+/* Whether it may wait: else it is refused. */
+bool h2_room_may_wait(const struct h2_front *c);
+/* It waits: what came of it is held back. */
+void h2_room_wait(struct h2_front *c);
 /* Whether a stream still waits: false when there is room, or when it has waited too long. */
 bool h2_room_waits(struct h2_front *c);
 /* It has waited for a while without any news. */

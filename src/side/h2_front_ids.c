@@ -93,9 +93,10 @@ static bool opens_stream(const struct h2_front *c, const struct h2_frame *frame)
            c->end != H2_CLIENT_LEAVES;
 }
 
-/* The next stream begins. */
-static bool take_stream(struct h2_front *c)
+/* A stream begins. False: there is no room for it. */
+static bool take_stream(struct h2_front *c, const struct h2_frame *frame)
 {
+    c->has_body = !(frame->flags & NGHTTP2_FLAG_END_STREAM);
     c->admitted = h2_room_has(c);
     return c->admitted;
 }
@@ -112,7 +113,7 @@ enum h2_ids_next h2_ids_look(struct h2_front *c, const uint8_t *bytes, size_t le
     do {
         if (!h2_frames_next(&c->frames, &at, &len, &frame))
             break;
-        if (opens_stream(c, &frame) && (opened++ > 0 || (!take_stream(c) && !refuse))) {
+        if (opens_stream(c, &frame) && (opened++ > 0 || (!take_stream(c, &frame) && !refuse))) {
             at -= h2_frames_unread(&c->frames);
             next = opened == 1 ? H2_NEXT_STREAM : H2_NEXT_ANY;
             break;

@@ -87,11 +87,14 @@ void h2_front_drop_held(struct h2_front *c)
     h2_room_leave(c);
 }
 
-/* Holds n bytes back, which may stand there already. */
-static void hold(struct h2_front *c, const uint8_t *bytes, size_t n)
+/* Holds n bytes back, which may stand there already. False: there is no place for so many. */
+static bool hold(struct h2_front *c, const uint8_t *bytes, size_t n)
 {
+    if (!c->held || n > (c->held == c->few ? sizeof(c->few) : H2_LARGE))
+        return false;
     memmove(c->held, bytes, n);
     c->held_len = (uint32_t)n;
+    return true;
 }
 
 /* ---- handing over ---- */
@@ -100,16 +103,13 @@ static void hold(struct h2_front *c, const uint8_t *bytes, size_t n)
    the connection is closed. */
 static bool relieve(struct h2_front *c, const uint8_t *bytes, size_t n)
 {
-    if (!c->held)
-        c->held = h2_large_take(); /* before the write takes it */
+    if (!c->held && h2_large_left() > 1)
+        c->held = h2_large_take(); /* before the write takes it; the last one is for what backends send */
     if (!c->blocked)
         h2_front_serve(c);
     if (c->closed)
         return false;
-    if (!c->blocked || !is_short(c) || !c->held || c->held == c->few || n > H2_LARGE)
-        return true;
-    hold(c, bytes, n);
-    return false;
+    return !c->blocked || !is_short(c) || !hold(c, bytes, n);
 }
 
 /* There is no room for the stream that the n bytes begin with. True: they are held back, and it waits. */
@@ -120,10 +120,7 @@ static bool park(struct h2_front *c, const uint8_t *bytes, size_t n)
         c->held = c->few;
     else if (!c->held && h2_large_left() > H2_ROOM_LARGES)
         c->held = h2_large_take();
-    if (!c->held || n > (c->held == c->few ? sizeof(c->few) : H2_LARGE) || !h2_room_wait(c))
-        return false;
-    hold(c, bytes, n);
-    return true;
+    return h2_room_may_wait(c) && hold(c, bytes, n);
 }
 
 /* Hands over what can be. `refuse`: the first stream is refused, whatever there is. */
@@ -144,6 +141,7 @@ static void feed(struct h2_front *c, const uint8_t *bytes, size_t n, bool refuse
         if (next != H2_NEXT_STREAM)
             continue;
         if (park(c, bytes + looked, n - looked)) {
+            h2_room_wait(c);
             loop_mark(&c->task);
             return;
         }

@@ -3,7 +3,7 @@
  *
  * One alone has all that it may. Of several each has twice as many streams as requests are left at most, and those left
  * are counted without an eighth of all, which is for who has none: so a few that open as many as they can leave
- * something for others. A stream that there is no room for waits in
+ * something for others. The same holds for requests with a body. A stream that there is no room for waits in
  * front of nghttp2, with all that its client sends behind it, which costs no memory but a frame's head. So it waits
  * only while the client's other streams need nothing from it, and not for long; then it is refused, and the client may
  * safely try it again (RFC 9113 8.7). */
@@ -14,19 +14,35 @@
 #define FEW 8
 /* So many streams are expected to find no room behind one that did not. */
 #define CAREFUL 32
-/* Requests that are left for clients without any. */
-#define KEPT (CONFIG_EXCHANGES / 8)
+/* Of so many requests those that are left for clients without any. */
+#define KEPT(all) ((all) / 8)
 
 static struct list queue = LIST_INIT(queue); /* connections (parked), the longest first */
 
 /* ---- room ---- */
 
-/* Whether it is one client's turn to have one more. */
+/* Whether a client that has so many may have one more of what there are `left`, of `all`. */
+static bool may_have(uint32_t has, uint32_t left, uint32_t all)
+{
+    uint32_t free = left > KEPT(all) ? left - KEPT(all) : 0;
+
+    return has == 0 ? left > 0 : has < 2 * free;
+}
+
+/* Requests of the client whose body is on its way. */
+static uint32_t count_uploads(const struct h2_front *c)
+{
+    uint32_t uploads = 0;
+
+    LIST_EACH (node, &c->streams)
+        uploads += container_of(node, struct exchange, front.node)->request.pipe.open;
+    return uploads;
+}
+
 static bool has_share(const struct h2_front *c)
 {
-    uint32_t left = exchange_left();
-
-    return c->open == 0 ? left > 0 : left > KEPT && c->open < 2 * (left - KEPT);
+    return may_have(c->open, exchange_left(), CONFIG_EXCHANGES) &&
+           (!c->has_body || may_have(count_uploads(c), exchange_uploads_left(), CONFIG_UPLOADS));
 }
 
 bool h2_room_has(struct h2_front *c)
@@ -40,7 +56,7 @@ bool h2_room_has(struct h2_front *c)
 static uint32_t more_streams(uint32_t open)
 {
     uint32_t left = exchange_left();
-    uint32_t most = left > KEPT ? 2 * (left - KEPT) : 0;
+    uint32_t most = left > KEPT(CONFIG_EXCHANGES) ? 2 * (left - KEPT(CONFIG_EXCHANGES)) : 0;
 
     return most > open ? (most - open + 2) / 3 : 0; /* each one takes one from both */
 }
@@ -80,9 +96,10 @@ static bool needs_input(const struct h2_front *c)
     return false;
 }
 
-static bool may_wait(const struct h2_front *c)
+bool h2_room_may_wait(const struct h2_front *c)
 {
-    return c->tries < H2_ROOM_TRIES && c->end != H2_CLIENT_LEAVES && !c->blocked && !needs_input(c);
+    return CONFIG_H2_WAIT_MS > 0 && c->tries < H2_ROOM_TRIES && c->end != H2_CLIENT_LEAVES && !c->blocked &&
+           !needs_input(c);
 }
 
 void h2_room_taken(struct h2_front *c)
@@ -97,17 +114,14 @@ void h2_room_missed(struct h2_front *c)
     c->careful = CAREFUL;
 }
 
-bool h2_room_wait(struct h2_front *c)
+void h2_room_wait(struct h2_front *c)
 {
-    if (CONFIG_H2_WAIT_MS == 0 || !may_wait(c))
-        return false;
     list_push_back(&queue, &c->parked);
-    return true;
 }
 
 bool h2_room_waits(struct h2_front *c)
 {
-    return list_linked(&c->parked) && !h2_room_has(c) && may_wait(c);
+    return list_linked(&c->parked) && !h2_room_has(c) && h2_room_may_wait(c);
 }
 
 void h2_room_tick(struct h2_front *c)

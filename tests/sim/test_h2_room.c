@@ -172,6 +172,55 @@ static void others_are_served(void **state)
     core_end();
 }
 
+/* The same with bodies that their origin does not take: others' bodies are taken, and nobody gets 503 but by HTTP/1.1.
+ */
+static void others_upload(void **state)
+{
+    const unsigned each = (unsigned)min_size(CONFIG_UPLOADS, CONFIG_H2_STREAMS);
+    struct h2_client *other;
+
+    (void)state;
+    CORE_NEEDS(CONFIG_H2_CLIENTS >= 3 && CONFIG_UPLOADS >= 8 && CONFIG_EXCHANGES > 2 * CONFIG_UPLOADS);
+    CORE_NEEDS(CONFIG_BACKEND_STREAMS > CONFIG_UPLOADS);
+    core_world(&(struct sim_options){.seed = 1, .latency_ms = 1});
+    sim_describe("others upload");
+    open_many(2, each, &(struct h2_ask){.ask = {.query = "U=1", .framing = ASK_LENGTH, .body = 9000000}});
+    for (unsigned i = 0; i < 2; i++) {
+        hogs[i]->stays = true;
+        hogs[i]->gives_up = true;
+    }
+    core_start(conf, NULL);
+    sim_run(NULL, NULL, 5000);
+    print_message("two clients have %u of %u uploads\n", CONFIG_UPLOADS - exchange_uploads_left(), CONFIG_UPLOADS);
+    CHECK(exchange_uploads_left() > 0);
+    other = h2_client_new(FRONT_PORT);
+    h2_client_ask(other, &(struct h2_ask){.ask = {.framing = ASK_LENGTH, .body = 20000}});
+    sim_run(NULL, NULL, 1000);
+    check_served(other);
+    CHECK_INT(refusals(other), 0);
+    for (unsigned i = 0; i < 2; i++)
+        for (unsigned n = 0; n < each; n++)
+            CHECK_INT(hogs[i]->answers[n]->response.status, 0);
+    for (unsigned i = 0; i < 2; i++)
+        h2_client_close(hogs[i], i % 2 == 0);
+    core_run(1000);
+    core_end();
+}
+
+/* Many small bodies, each complete with its head: they wait for their turn. */
+static void small_bodies_wait(void **state)
+{
+    (void)state;
+    CORE_NEEDS(CONFIG_H2_LARGE_BLOCKS > 2);
+    core_world(&(struct sim_options){.seed = 1, .latency_ms = 1});
+    sim_describe("small bodies wait");
+    open_many(1, CONFIG_UPLOADS + 10, &(struct h2_ask){.ask = {.query = "n=50", .framing = ASK_LENGTH, .body = 100}});
+    core_start(conf, NULL);
+    core_run(20000);
+    check_served(hogs[0]);
+    core_end();
+}
+
 /* Clients that leave while a stream of theirs waits, a shutdown meanwhile, and calls that fail. */
 static void ends_while_it_waits(void **state)
 {
@@ -207,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_wait),        cmocka_unit_test(first_flight),      cmocka_unit_test(refused_in_time),
         cmocka_unit_test(input_is_needed), cmocka_unit_test(others_are_served), cmocka_unit_test(ends_while_it_waits),
+        cmocka_unit_test(others_upload),   cmocka_unit_test(small_bodies_wait),
     };
 
     return CORE_RUN(tests);

@@ -2,7 +2,8 @@
 """The static memory of builds, as a Markdown table read from their linked binaries.
 
     footprint.py OUTDIR...
-    footprint.py --limit BYTES OUTDIR    only tells whether data and bss are within a limit
+    footprint.py --limit BYTES OUTDIR        only tells whether data and bss are within a limit
+    footprint.py --code-limit BYTES OUTDIR   only tells whether the program's own code is
 
 CROSS_COMPILE names the toolchain whose size and nm are asked.
 """
@@ -18,6 +19,7 @@ BSS = (".bss", ".tbss")
 # Sections that are not loaded into memory.
 UNLOADED = re.compile(r"\.(debug|comment|gnu\.build|note\.gnu\.gold|symtab|strtab|shstrtab|ARM\.attributes|gnu_debug)")
 SHOWN = 20  # of the largest objects
+LIMITS = {"--limit": "RAM", "--code-limit": "own code"}
 POOL = re.compile(r"^POOL\(\s*(\w+)\s*,[^,]+,\s*(\w+)\s*\)", re.M)
 MACRO = re.compile(r"^#define (\w+) \(?CONFIG_(\w+)(?:\)?$| \* )", re.M)  # not: a sum of two options
 ARRAY = re.compile(r"^static\s[^;=(){}]*?\b(\w+)\[CONFIG_(\w+)\](?:\[[^\]]*\])*\s*[;=]", re.M)
@@ -146,16 +148,17 @@ def main(directories):
         line(title, [dict(b.rows(counted))[title] for b in builds])
 
 
-def keep(limit, directory):
-    """Whether a build keeps to a limit of RAM; says so."""
+def keep(what, limit, directory):
+    """Whether a build keeps to a limit of RAM, or of its own code; says so."""
     build = Build(directory)
-    ram = build.sections["data"] + build.sections["bss"]
-    print(f"footprint: the {build.name} build takes {ram:,} bytes of RAM; its limit is {limit:,}")
-    return ram <= limit
+    taken = build.own_text() if what == "own code" else build.sections["data"] + build.sections["bss"]
+    print(f"footprint: the {build.name} build takes {taken:,} bytes of {what}; its limit is {limit:,}")
+    return taken <= limit
 
 
-if len(sys.argv) == 4 and sys.argv[1] == "--limit":
-    sys.exit(0 if keep(int(sys.argv[2]), sys.argv[3]) else 1)
-if len(sys.argv) < 2:
-    sys.exit(__doc__)
-main(sys.argv[1:])
+if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[1] in LIMITS:
+        sys.exit(0 if keep(LIMITS[sys.argv[1]], int(sys.argv[2]), sys.argv[3]) else 1)
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    main(sys.argv[1:])

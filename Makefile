@@ -57,7 +57,7 @@ kconfig_tool := KCONFIG_CONFIG=$(O)/.config $(PYTHON) -m
 
 # Goals that compile nothing and so need no configuration.
 plain_goals := help clean distclean uninstall deps% %_defconfig menuconfig oldconfig olddefconfig savedefconfig \
-    format check-format layering docs check-readme check-man unit sim sim-tiny seeds fuzz compilers options clang-tests clang-system check-builds footprint footprint-all bloatcheck stack budget \
+    format check-format layering docs check-readme check-man unit sim sim-tiny seeds fuzz compilers options clang-tests clang-system check-builds footprint footprint-all option-costs bloatcheck stack budget \
     check run bench check-cross cross-% randconfig-check
 compiling := $(filter-out $(plain_goals),$(or $(MAKECMDGOALS),all))
 
@@ -426,7 +426,7 @@ randconfig-check: deps-check
 
 # What the README shows ---------------------------------------------------------------------------------------
 
-.PHONY: deps deps-build deps-run deps-check deps-bench deps-cross run check check-builds bench footprint footprint-all bloatcheck stack budget help
+.PHONY: deps deps-build deps-run deps-check deps-bench deps-cross run check check-builds bench footprint footprint-all option-costs bloatcheck stack budget help
 deps: deps-check
 deps-build deps-run deps-check deps-bench deps-cross: deps-%:
 	@.build/deps.sh $*
@@ -452,6 +452,10 @@ footprint:
 	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py $(O)/footprint
 footprint-all: $(defconfigs:%=compile-%-gcc)
 	$(Q)CROSS_COMPILE=$(CROSS_COMPILE) $(PYTHON) -B .build/footprint.py $(defconfigs:%=$(O)/check/%-gcc)
+
+# What each feature adds to host_defconfig, which its prompt in Kconfig tells.
+option-costs:
+	+$(Q)$(KCONFIG) options | $(PYTHON) -B .build/option_costs.py $(O)/option-costs $(MAKE)
 
 # The change by symbol between a revision (BASE=) and this tree.
 bloatcheck:

@@ -66,6 +66,8 @@ def walk(first, kconf):
         if node.item == kconfiglib.MENU and node.prompt[0] != TESTS:
             yield f'menu "{node.prompt[0]}"\n'
             waiting += ["endmenu\n"] + ([node.list] if node.list else [])
+        elif node.item == kconfiglib.COMMENT:
+            yield f'comment "{node.prompt[0]}"\n'
         elif isinstance(node.item, kconfiglib.Choice):
             continue  # the platform
         elif isinstance(node.item, kconfiglib.Symbol) and node.item.name not in FIXED:

@@ -21,7 +21,7 @@ COST = re.compile(r"\((-?[\d.]+) KB(?:, (-?[\d.]+) ([KM])B RAM)?\)$")
 def measured(out, make, flip):
     """(flash, RAM) of the build with a word for CONFIG_SET."""
     subprocess.run([*make, "-s", "O=" + out, "CONFIG_FILE=config/host_defconfig", "CONFIG_SET=" + flip, "all"], check=True,
-                   stdin=subprocess.DEVNULL, stdout=sys.stderr)
+                   stdin=subprocess.DEVNULL, stdout=sys.stderr, close_fds=False)  # make's jobserver
     sections = footprint.Build(out).sections
     return sum(sections[kind] for kind in ("text", "rodata", "data")), sections["data"] + sections["bss"]
 

@@ -56,7 +56,8 @@ def settle(values):
     for low, high in AT_LEAST:
         values[low] = max(values[low], values[high])
     values["REQUEST_HEAD"] = max(values["REQUEST_HEAD"], 2 * 1022 + 512)
-    values["OUTPUT_SIZE"] = max(values["OUTPUT_SIZE"], max(values["REQUEST_HEAD"], values["RESPONSE_HEAD"]) + 2560)
+    values["OUTPUT_SIZE"] = max(values["OUTPUT_SIZE"], max(values["REQUEST_HEAD"], values["RESPONSE_HEAD"]) + 2560,
+                                values["RESPONSE_HEAD"] + 1792 + 4 * values["HEAD_FIELDS"])
     # The tests want every request's line, also when all requests end at once.
     values["LOG_RING"] = max(values["LOG_RING"], 4 * values["LOG_LINE"], 256 * (values["EXCHANGES"] + 16))
     # Limits are defaults of directives; they follow the heads.

@@ -62,6 +62,10 @@
 #error "CONFIG_OUTPUT_SIZE cannot hold one request head and 2560 bytes. Raise OUTPUT_SIZE or lower REQUEST_HEAD."
 #endif
 
+#if CONFIG_OUTPUT_SIZE < CONFIG_RESPONSE_HEAD + 1792 + 4 * CONFIG_HEAD_FIELDS
+#error "CONFIG_OUTPUT_SIZE cannot hold a response head, 1792 bytes and 4 for each of HEAD_FIELDS. Raise OUTPUT_SIZE."
+#endif
+
 #if CONFIG_OUTPUT_SIZE < CONFIG_RESPONSE_HEAD + 2560
 #error "CONFIG_OUTPUT_SIZE cannot hold one response head and 2560 bytes. Raise OUTPUT_SIZE or lower RESPONSE_HEAD."
 #endif

@@ -435,13 +435,13 @@ run: deps-run
 	+$(Q)$(MAKE) -s $(O)/culvert
 	@DEMO_PORT=$(DEMO_PORT) exec $(PYTHON) -B .build/run.py $(O)/culvert
 
-checks := check-format layering check-readme check-man cppcheck tidy compilers budget stack unit sim seeds fuzz clang-tests system
+checks := check-format layering check-readme check-man cppcheck tidy compilers budget stack unit sim seeds fuzz system
 check: deps-check
 	+$(Q).build/check.sh "$(MAKE)" $(checks)
 
 # Other builds of the same: beyond the ten minutes that check may take.
 check-builds: deps-check
-	+$(Q).build/check.sh "$(MAKE)" sim-tiny options clang-system
+	+$(Q).build/check.sh "$(MAKE)" sim-tiny clang-tests options clang-system
 
 bench: deps-bench
 	+$(Q)$(MAKE) -s $(O)/culvert

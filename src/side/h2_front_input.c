@@ -2,9 +2,9 @@
  *
  * A stream that is refused takes memory, too, until RST_STREAM has been sent, and a client may open many at once,
  * before it knows how many it may. So what was read is handed over in portions for which there is memory, and answers
- * are written in between. When the client does not take them, the rest waits in a large block; when none is left no
- * more is read than there is memory for, whatever it is. The rest waits, too, when it begins with a stream that there
- * is no room for (h2_front_room.c). */
+ * are written in between. When the client does not take them, the rest waits in a large block, and so it does when it
+ * begins with a stream that there is no room for (h2_front_room.c); when large blocks are few frames are read one by
+ * one. */
 #include "side/h2_front_conn.h"
 
 #include <string.h>

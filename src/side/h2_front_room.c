@@ -14,19 +14,21 @@
 #define FEW 8
 /* So many streams are expected to find no room behind one that did not. */
 #define CAREFUL 32
-/* Of so many requests those that are left for clients without any. */
-#define KEPT(all) ((all) / 8)
 
 static struct list queue = LIST_INIT(queue); /* connections (parked), the longest first */
 
 /* ---- room ---- */
 
-/* Whether a client that has so many may have one more of what there are `left`, of `all`. */
+/* How many one client may have when there are `left` of `all`: an eighth is for those that have none. */
+static uint32_t most_of(uint32_t left, uint32_t all)
+{
+    return left > all / 8 ? 2 * (left - all / 8) : 0;
+}
+
+/* Whether a client that has so many may have one more. */
 static bool may_have(uint32_t has, uint32_t left, uint32_t all)
 {
-    uint32_t free = left > KEPT(all) ? left - KEPT(all) : 0;
-
-    return has == 0 ? left > 0 : has < 2 * free;
+    return has == 0 ? left > 0 : has < most_of(left, all);
 }
 
 /* Requests of the client whose body is on its way. */
@@ -55,8 +57,7 @@ bool h2_room_has(struct h2_front *c)
 /* How many more streams a client with so many may open, when nobody else does. */
 static uint32_t more_streams(uint32_t open)
 {
-    uint32_t left = exchange_left();
-    uint32_t most = left > KEPT(CONFIG_EXCHANGES) ? 2 * (left - KEPT(CONFIG_EXCHANGES)) : 0;
+    uint32_t most = most_of(exchange_left(), CONFIG_EXCHANGES);
 
     return most > open ? (most - open + 2) / 3 : 0; /* each one takes one from both */
 }

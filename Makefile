@@ -373,7 +373,8 @@ $(compilers:%=compile-%): compile-%:
 call_graph := -fcallgraph-info=su
 
 # What one flip compiles again, ccache has from an earlier one, if that was without effect on the file.
-options: PROGRAMS ?= 8
+# Empty, not undefined, below another make (export, below).
+options: PROGRAMS := $(or $(PROGRAMS),8)
 options:
 	+$(Q)export CCACHE_DIR=$(abspath $(O))/ccache; $(KCONFIG) options | .build/options.sh $(O)/check/option $(PROGRAMS) \
 	    $(MAKE) CC="ccache $(CC)" CFLAGS="$(CFLAGS) -O0 -g0"

@@ -7,6 +7,9 @@ share=$2
 shift 2
 programs=$(for file in tests/sim/test_*.c; do basename "$file" .c; done)
 count=$(echo "$programs" | wc -l)
+case $share in
+'' | *[!0-9]*) echo "options: PROGRAMS must be a number: '$share'" >&2 && exit 2 ;;
+esac
 [ "$share" -le "$count" ] || share=$count
 said=$(mktemp)
 trap 'rm -f "$said"' EXIT

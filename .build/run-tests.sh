@@ -27,6 +27,11 @@ printf '%s\0' "$@" | xargs -0 -n 1 -P "$(getconf _NPROCESSORS_ONLN)" sh -c "$one
 
 failed=$(cd "$said" && ls -- *.failed 2>/dev/null | sed 's/\.failed$//' | tr '\n' ' ')
 if [ -n "$failed" ]; then
+    # Other programs have spoken since.
+    for name in $failed; do
+        echo "== $suite: $name FAILED, its last lines once more:"
+        tail -n 25 "$said/$name"
+    done
     echo "$suite: failed: $failed" >&2
     exit 1
 fi

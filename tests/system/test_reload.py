@@ -51,9 +51,12 @@ def to(peer, keys="", path="/"):
 # under load --------------------------------------------------------------------------------------------------
 
 
-def load(*options, url):
-    return subprocess.Popen([program("h2load"), "-t1", "-D", str(SECONDS - 1), *options, url], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def load(clients, rate, *options, url):
+    """So many clients, each with `rate` requests a second: a number of requests, since h2load leaves some unanswered when
+    it ends after a time."""
+    return subprocess.Popen([program("h2load"), "-t1", f"-c{clients}", f"--rps={rate}",
+                             f"-n{clients * rate * (SECONDS - 1)}", *options, url],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def failures(process):
@@ -97,9 +100,9 @@ def test_every_200_ms_under_load(reloading, make_nghttpd, certs, tmp_path):
     site = reloading(*always, *variants[0], release=True)
     proxy = site.proxy
     fresh(proxy, tls_port, 1)
-    loads = [load("--h1", "-c8", "--rps=25", url=proxy.url("/1k")), load("-c4", "-m8", "--rps=60", url=proxy.url("/1k")),
-             load("--h1", "-c4", "--rps=25", url=f"https://127.0.0.1:{tls_port}/1k"),
-             load("-c4", "-m8", "--rps=60", url=f"https://127.0.0.1:{tls_port}/1k")]
+    loads = [load(8, 25, "--h1", url=proxy.url("/1k")), load(4, 60, "-m8", url=proxy.url("/1k")),
+             load(4, 25, "--h1", url=f"https://127.0.0.1:{tls_port}/1k"),
+             load(4, 60, "-m8", url=f"https://127.0.0.1:{tls_port}/1k")]
     begun = time.monotonic()
     mapped = mapped_kib(proxy.pid)
     turn = 0

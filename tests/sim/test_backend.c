@@ -90,6 +90,33 @@ static void peers_limit_of_streams(void **state)
         }
 }
 
+/* What a backend refuses since it takes fewer streams than were opened before it said so, is sent again with its body.
+ */
+static void bodies_beyond_the_limit(void **state)
+{
+    (void)state;
+    for (uint32_t limit = 1; limit < 4; limit += 2)
+        for (uint32_t late = 0; late < 3; late++) {
+            struct client *clients[CONFIG_UPLOADS < 8 ? CONFIG_UPLOADS : 8];
+            struct origin *origin = core_world(&(struct sim_options){.seed = limit, .latency_ms = 20});
+
+            sim_describe("bodies, at most %u streams, SETTINGS late %u", limit, late);
+            origin->max_streams = limit;
+            origin->settings_after_ms = late * 30;
+            for (unsigned i = 0; i < ARRAY_SIZE(clients); i++) {
+                clients[i] = client_new(FRONT_PORT);
+                client_ask(clients[i],
+                           &(struct ask){.query = "n=100&d=2", .framing = ASK_CHUNKED, .body = 20000 * (i % 3)});
+            }
+            core_start(core_plain, NULL);
+            core_run(60000);
+            check_all(clients, ARRAY_SIZE(clients), 200);
+            CHECK_INT(origin->conn_count, 1);
+            CHECK(origin->most_streams <= (late ? CONFIG_EARLY_STREAMS : limit));
+            core_end();
+        }
+}
+
 /* Up to max= connections are opened, and no more, when the first is full. */
 static void several_connections(void **state)
 {
@@ -408,6 +435,7 @@ int main(void)
         cmocka_unit_test(many_clients_one_connection),
         cmocka_unit_test(more_clients_than_slots),
         cmocka_unit_test(peers_limit_of_streams),
+        cmocka_unit_test(bodies_beyond_the_limit),
         cmocka_unit_test(several_connections),
         cmocka_unit_test(refused_streams),
         cmocka_unit_test(goaway),

@@ -29,8 +29,8 @@ failed=$(cd "$said" && ls -- *.failed 2>/dev/null | sed 's/\.failed$//' | tr '\n
 if [ -n "$failed" ]; then
     # Other programs have spoken since.
     for name in $failed; do
-        echo "== $suite: $name FAILED, its last lines once more:"
-        tail -n 25 "$said/$name"
+        echo "== $suite: $name FAILED; of what it said:"
+        grep -avE '^\[( RUN  |       OK) ' "$said/$name" | tail -n 25
     done
     echo "$suite: failed: $failed" >&2
     exit 1

@@ -255,6 +255,11 @@ bool pipe_short(void)
     return slab_left() < slab_count() / 4;
 }
 
+bool pipe_plenty(void)
+{
+    return slab_left() > slab_count() / 2;
+}
+
 void pipe_stats(struct pipe_stats *stats)
 {
     *stats = (struct pipe_stats){.used = blocks_used(), .peak = peak, .lent = slab_lent(), .shared = slab_count()};

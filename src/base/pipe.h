@@ -77,6 +77,8 @@ uint32_t pipe_give_back(struct pipe *pipe, uint32_t most, uint32_t floor);
 
 /* Whether the slabs are short (less than a quarter is left): then busy pipes give back what they borrowed. */
 bool pipe_short(void);
+/* Whether more than half of them is left: then a pipe may borrow for what is not sure to flow. */
+bool pipe_plenty(void);
 
 /* For the state page and tests, all in blocks. */
 struct pipe_stats {

@@ -26,8 +26,20 @@ static size_t room_for_frame(const struct h2_front *c)
     return c->frames.skip + H2_FRAMES_HEAD - min_size(c->frames.have, H2_FRAMES_HEAD - 1);
 }
 
-/* How much may be read now. A client that has not acknowledged our SETTINGS may send 65,535 bytes on each stream
-   (RFC 9113 6.9.2): until then no more is read than every stream's pipe has room for. */
+/* What a client may send on a stream before it knows our SETTINGS (RFC 9113 6.9.2). */
+#define EARLY_WINDOW 65535
+
+/* Room for a body of a client that has not acknowledged our SETTINGS. While there is plenty the pipe borrows: a pause
+   lets all its streams wait for this one, also the one whose end this one waits for at a busy backend. */
+static size_t early_room(struct pipe *pipe)
+{
+    if (pipe_space(pipe) < CONFIG_REQUEST_WINDOW / 2 && pipe->limit < EARLY_WINDOW && pipe_plenty())
+        (void)pipe_borrow(pipe, CONFIG_REQUEST_WINDOW);
+    return pipe_space(pipe);
+}
+
+/* How much may be read now. Until our SETTINGS are acknowledged no more is read than every stream's pipe has room for.
+ */
 static size_t room_for_read(struct h2_front *c)
 {
     size_t room = CONFIG_INPUT_SIZE;
@@ -40,10 +52,10 @@ static size_t room_for_read(struct h2_front *c)
         return room;
     room = min_size(room, CONFIG_REQUEST_WINDOW);
     LIST_EACH (node, &c->streams) {
-        const struct exchange *ex = container_of(node, struct exchange, front.node);
+        struct exchange *ex = container_of(node, struct exchange, front.node);
 
         if (exchange_wants_body(ex))
-            room = min_size(room, pipe_space(&ex->request.pipe));
+            room = min_size(room, early_room(&ex->request.pipe));
     }
     return room;
 }

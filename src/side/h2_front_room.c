@@ -6,7 +6,8 @@
  * something for others. The same holds for requests with a body. A stream that there is no room for waits in
  * front of nghttp2, with all that its client sends behind it, which costs no memory but a frame's head. So it waits
  * only while the client's other streams need nothing from it, and not for long; then it is refused, and the client may
- * safely try it again (RFC 9113 8.7). */
+ * safely try it again (RFC 9113 8.7). So is a stream whose body came before the client knew its window, has no room,
+ * and waits for a backend, when other streams of the client wait for what stands behind it. */
 #include "side/h2_front.h"
 #include "side/h2_front_conn.h"
 
@@ -82,16 +83,25 @@ size_t h2_front_first_read(size_t most)
 
 /* ---- waiting ---- */
 
-/* Whether a stream of the client goes on only when something is read: a body's bytes, or window for a response. */
-static bool needs_input(const struct h2_front *c)
+/* Whether a response waits for window. */
+static bool needs_window(const struct h2_front *c)
 {
     if (nghttp2_session_get_remote_window_size(c->h2.ng) <= 0)
         return true;
     LIST_EACH (node, &c->streams) {
         const struct exchange *ex = container_of(node, struct exchange, front.node);
 
-        if (exchange_wants_body(ex) ||
-            nghttp2_session_get_stream_remote_window_size(c->h2.ng, ex->front.stream_id) == 0)
+        if (nghttp2_session_get_stream_remote_window_size(c->h2.ng, ex->front.stream_id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether a body's bytes are waited for. */
+static bool needs_body(const struct h2_front *c)
+{
+    LIST_EACH (node, &c->streams) {
+        if (exchange_wants_body(container_of(node, struct exchange, front.node)))
             return true;
     }
     return false;
@@ -100,7 +110,7 @@ static bool needs_input(const struct h2_front *c)
 bool h2_room_may_wait(const struct h2_front *c)
 {
     return CONFIG_H2_WAIT_MS > 0 && c->tries < H2_ROOM_TRIES && c->end != H2_CLIENT_LEAVES && !c->blocked &&
-           !needs_input(c);
+           !needs_body(c) && !needs_window(c);
 }
 
 void h2_room_taken(struct h2_front *c)
@@ -152,6 +162,42 @@ static void on_freed(void)
         left--;
     }
 }
+
+/* ---- the pause ---- */
+
+/* Whether a body fills its pipe and has no backend yet that would drain it. */
+static bool is_in_the_way(const struct exchange *ex)
+{
+    return exchange_wants_body(ex) && !ex->back.ops && pipe_space(&ex->request.pipe) == 0;
+}
+
+bool h2_room_is_paused(const struct h2_front *c)
+{
+    if (c->settled)
+        return false;
+    LIST_EACH (node, &c->streams) {
+        if (is_in_the_way(container_of(node, struct exchange, front.node)))
+            return needs_window(c);
+    }
+    return false;
+}
+
+void h2_room_end_pause(struct h2_front *c)
+{
+    LIST_EACH (node, &c->streams) {
+        struct exchange *ex = container_of(node, struct exchange, front.node);
+
+        if (!is_in_the_way(ex))
+            continue;
+        ex->front.cause = CAUSE_NO_ROOM;
+        ex->word = "early-body";
+        if (nghttp2_submit_rst_stream(c->h2.ng, NGHTTP2_FLAG_NONE, ex->front.stream_id, NGHTTP2_REFUSED_STREAM) != 0)
+            c->failed = true;
+    }
+    loop_mark(&c->task);
+}
+
+/* ---- both ---- */
 
 void h2_room_init(void)
 {

@@ -6,6 +6,7 @@ static struct timer_class idle_class;
 static struct timer_class head_class;
 static struct timer_class write_class;
 static struct timer_class room_class;
+static struct timer_class pause_class;
 
 void h2_front_on_timer(struct timer *timer)
 {
@@ -28,6 +29,10 @@ void h2_front_on_timer(struct timer *timer)
         c->wait = H2_CLIENT_NOTHING;
         h2_room_tick(c);
         return;
+    case H2_CLIENT_PAUSE:
+        c->wait = H2_CLIENT_NOTHING;
+        h2_room_end_pause(c);
+        return;
     case H2_CLIENT_NOTHING: return;
     }
 }
@@ -43,6 +48,9 @@ void h2_front_set_wait(struct h2_front *c)
     } else if (list_linked(&c->parked)) {
         wait = H2_CLIENT_ROOM;
         class = &room_class;
+    } else if (h2_room_is_paused(c)) {
+        wait = H2_CLIENT_PAUSE;
+        class = &pause_class;
     } else if (c->block != 0 || (c->requests == 0 && !c->settled)) {
         wait = H2_CLIENT_HEAD;
         class = &head_class;
@@ -65,6 +73,7 @@ void h2_front_time_init(const struct front_settings *settings)
     timer_class_init(&head_class, "h2-head", settings->head.initial_ms);
     timer_class_init(&write_class, "h2-write", settings->timeout_ms);
     timer_class_init(&room_class, "h2-room", (CONFIG_H2_WAIT_MS + H2_ROOM_TRIES - 1) / H2_ROOM_TRIES);
+    timer_class_init(&pause_class, "h2-pause", CONFIG_H2_WAIT_MS);
 }
 
 void h2_front_time_change(const struct front_settings *settings)
@@ -80,4 +89,5 @@ void h2_front_time_exit(void)
     timer_class_remove(&head_class);
     timer_class_remove(&write_class);
     timer_class_remove(&room_class);
+    timer_class_remove(&pause_class);
 }

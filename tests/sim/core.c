@@ -15,6 +15,11 @@ const char core_plain[] = "Listen 8080\n"
                           "CustomLog \"-\"\n"
                           "LogLevel info\n";
 
+const char core_patient[] = "Listen 8080\n"
+                            "ProxyPass \"/\" \"h2c://10.0.0.1:9000/\" acquire=600s\n"
+                            "CustomLog \"-\"\n"
+                            "LogLevel info\n";
+
 static bool running;
 static bool may_fail;
 static char lacks[256]; /* what this build lacks for the configuration, as the core said it */
@@ -161,14 +166,15 @@ struct text core_line_field(struct text line, unsigned n)
     }
 }
 
-/* The id in "METHOD .../r/<id>?..."; 0 when there is none, or when the head did not come whole (the id may be cut). */
+/* The id in "METHOD .../r/<id>?..."; 0 when there is none, when the head did not come whole (the id may be cut), or
+   when the stream was refused, as it comes again then. */
 static uint32_t line_id(struct text line)
 {
     struct text request = core_line_field(line, LINE_REQUEST);
     struct text how = core_line_field(line, LINE_END);
     uint64_t id = 0;
 
-    if (how.len == 2 && how.ptr[1] == 'R')
+    if ((how.len == 2 && how.ptr[1] == 'R') || text_eq(core_line_field(line, LINE_WORD), TEXT("early-body")))
         return 0;
 
     for (size_t i = 0; i + 3 < request.len; i++) {

@@ -60,9 +60,9 @@ static void make_origin(const struct scenario *scenario, struct origin *origin)
     origin->max_frame = often(20) ? 16384 + scaled(100000) : 0;
     origin->piece = often(20) ? 200 + scaled(3000) : 0;
     origin->settings_after_ms = often(20) ? scaled(2000) : 0;
+    origin->max_streams = often(30) ? between(1, 5) : 0;
     if (scenario->calm)
         return;
-    origin->max_streams = often(30) ? between(1, 5) : 0;
     origin->goaway_after = often(20) ? between(1, 8) : 0;
     origin->goaway_hard = often(50);
     if (often(30)) {
@@ -236,7 +236,7 @@ static void run(uint64_t seed)
         clients[i] = make_client(&scenario);
     if (often(50))
         make_other(&scenario);
-    core_start(core_plain,
+    core_start(scenario.calm ? core_patient : core_plain,
                scenario.calm
                    ? "Timeout 600\nProxyTimeout 600\nKeepAliveTimeout 100\nRequestReadTimeout header=0 body=0\n"
                    : "Timeout 5\nProxyTimeout 4\nKeepAliveTimeout 3\nRequestReadTimeout header=3 body=3\n");

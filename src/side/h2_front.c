@@ -136,17 +136,33 @@ static bool takes_head(struct h2_front *c, const struct exchange *ex)
     return head->section_sent == ex->response.ready || h2_session_takes_head(&c->h2, head);
 }
 
-/* Serves exchanges with news, until its memory should be relieved of heads by a write. False: no memory. */
-static bool serve_news(struct h2_front *c)
+/* There is no memory for a head, and none of the client's own to wait for. Whether it waits for what others give back:
+   not for long, as it may be too large in any case. */
+static bool may_wait(struct h2_front *c)
 {
+    if (c->lacks >= H2_ROOM_TRIES || CONFIG_H2_WAIT_MS == 0)
+        return false;
+    c->lacks = (uint8_t)max_size(c->lacks, 1);
+    return true;
+}
+
+/* Serves exchanges with news, until its memory should be relieved of heads by a write. *waits: the next one waits for
+   memory of others. False: no memory. */
+static bool serve_news(struct h2_front *c, bool *waits)
+{
+    *waits = false;
     while (!list_empty(&c->news) && c->pending < H2_FRONT_PENDING_MOST && h2_session_takes_news(&c->h2)) {
         struct exchange *ex = container_of(c->news.next, struct exchange, front.dirty);
         bool fits = takes_head(c, ex);
 
         if (!fits && (c->blocked || c->pending > 0 || nghttp2_session_get_outbound_queue_size(c->h2.ng) > 0))
             return true;
+        *waits = !fits && ex->state != EXCHANGE_ANSWERED && may_wait(c);
+        if (*waits)
+            return true;
+        c->lacks = 0;
         list_remove(&ex->front.dirty);
-        if (!fits && ex->state != EXCHANGE_ANSWERED) { /* one head that is too large must not end the connection */
+        if (!fits && ex->state != EXCHANGE_ANSWERED) { /* one such head must not end the connection */
             exchange_fail(ex, CAUSE_NO_ROOM);
             continue;
         }
@@ -158,6 +174,8 @@ static bool serve_news(struct h2_front *c)
         if (!h2_io_grant(c->h2.ng, h2_front_stream(ex)))
             return false;
     }
+    if (list_empty(&c->news))
+        c->lacks = 0;
     return true;
 }
 
@@ -175,10 +193,11 @@ void h2_front_serve(struct h2_front *c)
 {
     enum port_result result;
     bool more = false;
+    bool waits;
 
     if (c->closed)
         return;
-    if (c->failed || !serve_news(c)) {
+    if (c->failed || !serve_news(c, &waits)) {
         h2_front_lose(c, CAUSE_NO_ROOM);
         return;
     }
@@ -192,7 +211,7 @@ void h2_front_serve(struct h2_front *c)
     c->blocked = result == PORT_AGAIN;
     if (!c->blocked)
         c->pending = 0;
-    if ((more || !list_empty(&c->news)) && !c->blocked)
+    if ((more || (!list_empty(&c->news) && !waits)) && !c->blocked)
         loop_mark(&c->task);
     if (c->end == H2_CLIENT_LEAVES && c->open == 0 && !h2_session_wants_write(&c->h2)) {
         h2_front_lose(c, CAUSE_NONE);

@@ -13,7 +13,7 @@
 enum h2_front_wait {
     H2_CLIENT_HEAD,    /* the rest of a header block, or the preface */
     H2_CLIENT_WRITE,   /* the client takes no bytes */
-    H2_CLIENT_ROOM,    /* a stream that it opens: there is no room for that */
+    H2_CLIENT_ROOM,    /* room for a stream that it opens, or memory for a response's head */
     H2_CLIENT_PAUSE,   /* a backend, by a stream whose early body has no room: nothing is read, and others need that */
     H2_CLIENT_IDLE,    /* there is no stream */
     H2_CLIENT_NOTHING, /* the timer is not set */
@@ -57,6 +57,7 @@ struct h2_front {
     struct list parked;      /* on the list of those whose next stream waits for room */
     uint8_t careful;         /* streams of which the next ones may find no room, as one did */
     uint8_t tries;           /* how often they looked for it since one had it */
+    uint8_t lacks;           /* how often a response's head looked for memory that others have; 0: none does */
     struct h2_frames frames; /* what came, looked at beside nghttp2 */
     uint8_t *held;           /* what came and cannot be taken yet, in a large block or in `few`, or NULL */
     uint32_t held_len;
@@ -136,12 +137,12 @@ bool h2_room_may_wait(const struct h2_front *c);
 void h2_room_wait(struct h2_front *c);
 /* Whether a stream still waits: false when there is room, or when it has waited too long. */
 bool h2_room_waits(struct h2_front *c);
-/* It has waited for a while without any news. */
+/* It, or a head, has waited for a while without any news. */
 void h2_room_tick(struct h2_front *c);
 /* It waits no more. Harmless when none did. */
 void h2_room_leave(struct h2_front *c);
 /* Whether a body that came early has no room and waits for a backend, so that nothing is read, while other streams need
-   window. */
+   window, or more of their bodies. */
 bool h2_room_is_paused(const struct h2_front *c);
 /* That has lasted: such bodies' streams are refused. */
 void h2_room_end_pause(struct h2_front *c);

@@ -137,7 +137,10 @@ bool h2_room_waits(struct h2_front *c)
 
 void h2_room_tick(struct h2_front *c)
 {
-    c->tries++;
+    if (list_linked(&c->parked))
+        c->tries++;
+    if (c->lacks > 0 && c->lacks < H2_ROOM_TRIES)
+        c->lacks++;
     loop_mark(&c->task);
 }
 
@@ -165,21 +168,31 @@ static void on_freed(void)
 
 /* ---- the pause ---- */
 
-/* Whether a body fills its pipe and has no backend yet that would drain it. */
+/* Whether a body fills its pipe, and no backend drains it yet. */
 static bool is_in_the_way(const struct exchange *ex)
 {
-    return exchange_wants_body(ex) && !ex->back.ops && pipe_space(&ex->request.pipe) == 0;
+    return exchange_wants_body(ex) && (!ex->back.ops || ex->back.early) && pipe_space(&ex->request.pipe) == 0;
+}
+
+/* Whether a backend waits for more of a body. */
+static bool is_awaited(const struct exchange *ex)
+{
+    return exchange_wants_body(ex) && ex->back.ops && pipe_space(&ex->request.pipe) > 0;
 }
 
 bool h2_room_is_paused(const struct h2_front *c)
 {
+    bool paused = false, awaited = false;
+
     if (c->settled)
         return false;
     LIST_EACH (node, &c->streams) {
-        if (is_in_the_way(container_of(node, struct exchange, front.node)))
-            return needs_window(c);
+        const struct exchange *ex = container_of(node, struct exchange, front.node);
+
+        paused = paused || is_in_the_way(ex);
+        awaited = awaited || is_awaited(ex);
     }
-    return false;
+    return paused && (awaited || needs_window(c));
 }
 
 void h2_room_end_pause(struct h2_front *c)
@@ -187,7 +200,7 @@ void h2_room_end_pause(struct h2_front *c)
     LIST_EACH (node, &c->streams) {
         struct exchange *ex = container_of(node, struct exchange, front.node);
 
-        if (!is_in_the_way(ex))
+        if (!is_in_the_way(ex) || ex->back.ops) /* a backend may have begun with it */
             continue;
         ex->front.cause = CAUSE_NO_ROOM;
         ex->word = "early-body";

@@ -45,7 +45,7 @@ void h2_front_set_wait(struct h2_front *c)
     if (c->blocked) {
         wait = H2_CLIENT_WRITE;
         class = &write_class;
-    } else if (list_linked(&c->parked)) {
+    } else if (list_linked(&c->parked) || c->lacks > 0) {
         wait = H2_CLIENT_ROOM;
         class = &room_class;
     } else if (h2_room_is_paused(c)) {

@@ -276,6 +276,13 @@ static struct backend_conn *live_conn_with_room(const struct backend *backend)
     return conn;
 }
 
+/* Whether it waits for the SETTINGS of a new connection. They say whether it takes tunnels, and how many streams: one
+   beyond that is refused (RFC 9113 5.1.2), and could not be sent again when some of its body has left. */
+static bool needs_settings(const struct exchange *ex)
+{
+    return ex->tunnel || ex->request.state != MESSAGE_END || ex->request.pipe.size > 0;
+}
+
 /* Gives what waits first its stream. False: nothing can move now. */
 static bool pump_first(struct backend *backend)
 {
@@ -284,8 +291,8 @@ static bool pump_first(struct backend *backend)
 
     if (!conn)
         return false;
-    if (ex->tunnel && !conn->settled)
-        return false; /* its SETTINGS say whether it takes tunnels */
+    if (!conn->settled && needs_settings(ex))
+        return false;
     if (ex->tunnel && !conn->tunnels) {
         exchange_fail(ex, CAUSE_NO_TUNNEL);
         return true;

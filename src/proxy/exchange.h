@@ -49,7 +49,6 @@ struct side {
     bool deferred;    /* its data provider waits for bytes */
     bool ended;       /* it has taken (or sent) the end of the message that it drains */
     bool reset;       /* the peer sent RST_STREAM */
-    bool early;       /* the back: nothing of its body may leave yet (h2_back_session.c) */
     uint32_t turn;    /* of its connection when it sent last (h2_front_turn.c) */
     uint32_t batch;   /* number of the write that took its HEADERS; 0: not yet written */
     enum cause cause; /* why it will be reset, when this side found a fault */

@@ -12,53 +12,11 @@ const nghttp2_session_callbacks *h2_back_callbacks;
 
 const uint8_t h2_back_pulse[8] = {'c', 'u', 'l', 'v', 'e', 'r', 't', '?'};
 
+static const struct h2_source request_source = {h2_back_stream, NULL};
+
 static struct exchange *exchange_of(nghttp2_session *ng, int32_t stream_id)
 {
     return nghttp2_session_get_stream_user_data(ng, stream_id);
-}
-
-/* ---- bodies that wait ---- */
-
-/* Whether so few streams were opened before that the peer has taken it, or it has answered. */
-static bool is_taken(const struct h2_back *back, const struct exchange *ex)
-{
-    uint32_t before = 0;
-
-    if (!back->base.settled)
-        return false;
-    if (back->base.streams <= back->base.limit || ex->response.state != MESSAGE_HEAD || ex->interims > 0)
-        return true;
-    LIST_EACH (node, &back->streams) {
-        if (node == &ex->back.node)
-            break;
-        before++;
-    }
-    return before < back->base.limit;
-}
-
-/* Whether a body may leave. The peer may refuse a stream that was opened before it said how many it takes (RFC 9113
-   5.1.2). The request can be sent again if only its head has left, so its body waits: for the peer's SETTINGS, and
-   beyond their limit for others to end. */
-static bool may_send(struct exchange *ex, size_t n)
-{
-    (void)n;
-    if (UNLIKELY(ex->back.early))
-        ex->back.early = !is_taken(ex->back.self, ex);
-    return !ex->back.early;
-}
-
-static const struct h2_source request_source = {h2_back_stream, may_send};
-
-/* Bodies that waited look again. */
-static void wake_bodies(struct h2_back *back)
-{
-    LIST_EACH (node, &back->streams) {
-        struct exchange *ex = container_of(node, struct exchange, back.node);
-
-        if (ex->back.early && ex->back.deferred && !list_linked(&ex->back.dirty))
-            list_push_back(&back->news, &ex->back.dirty);
-    }
-    loop_mark(&back->task);
 }
 
 /* ---- response heads ---- */
@@ -164,8 +122,6 @@ static int on_headers(nghttp2_session *ng, struct exchange *ex, const nghttp2_fr
         exchange_drop_section(ex);
         return 0;
     }
-    if (UNLIKELY(ex->back.early))
-        wake_bodies(ex->back.self);
     if (!exchange_response(ex, status))
         return reset_stream(ng, ex, head_fault(ex), NGHTTP2_INTERNAL_ERROR);
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
@@ -185,7 +141,6 @@ static void on_settings(struct h2_back *back, nghttp2_session *ng)
     back->base.limit = (uint32_t)min_size(theirs, CONFIG_BACKEND_STREAMS);
     back->base.head_most = nghttp2_session_get_remote_settings(ng, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE);
     backend_conn_freed(&back->base);
-    wake_bodies(back);
 }
 
 static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
@@ -314,8 +269,6 @@ static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code
     back->base.streams--;
     loop_mark(&back->task);
     backend_conn_freed(&back->base);
-    if (back->base.streams >= back->base.limit)
-        wake_bodies(back);
     if (!ex)
         return 0;
     list_remove(&ex->back.node);
@@ -371,7 +324,6 @@ bool h2_back_submit(struct h2_back *back, struct exchange *ex)
     ex->back.stream_id = id;
     ex->back.window = CONFIG_RESPONSE_WINDOW;
     ex->back.ended = bare;
-    ex->back.early = !back->base.settled;
     ex->back_stream = id;
     return true;
 }

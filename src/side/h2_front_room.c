@@ -168,10 +168,10 @@ static void on_freed(void)
 
 /* ---- the pause ---- */
 
-/* Whether a body fills its pipe, and no backend drains it yet. */
+/* Whether a body fills its pipe and has no backend yet that would drain it. */
 static bool is_in_the_way(const struct exchange *ex)
 {
-    return exchange_wants_body(ex) && (!ex->back.ops || ex->back.early) && pipe_space(&ex->request.pipe) == 0;
+    return exchange_wants_body(ex) && !ex->back.ops && pipe_space(&ex->request.pipe) == 0;
 }
 
 /* Whether a backend waits for more of a body. */
@@ -200,7 +200,7 @@ void h2_room_end_pause(struct h2_front *c)
     LIST_EACH (node, &c->streams) {
         struct exchange *ex = container_of(node, struct exchange, front.node);
 
-        if (!is_in_the_way(ex) || ex->back.ops) /* a backend may have begun with it */
+        if (!is_in_the_way(ex))
             continue;
         ex->front.cause = CAUSE_NO_ROOM;
         ex->word = "early-body";

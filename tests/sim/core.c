@@ -15,10 +15,12 @@ const char core_plain[] = "Listen 8080\n"
                           "CustomLog \"-\"\n"
                           "LogLevel info\n";
 
-const char core_patient[] = "Listen 8080\n"
-                            "ProxyPass \"/\" \"h2c://10.0.0.1:9000/\" acquire=600s\n"
-                            "CustomLog \"-\"\n"
-                            "LogLevel info\n";
+#define PATIENT(keys)                                                                                                  \
+    "Listen 8080\nProxyPass / h2c://10.0.0.1:9000/ acquire=600s " keys "\n"                                            \
+    "Timeout 600\nProxyTimeout 600\nKeepAliveTimeout 100\nRequestReadTimeout header=0 body=0\n"                        \
+    "CustomLog -\nLogLevel info\n"
+const char core_patient[] = PATIENT("");
+const char core_patient_pair[] = PATIENT("max=2 ttl=1");
 
 static bool running;
 static bool may_fail;

@@ -14,8 +14,10 @@
 
 /* The usual configuration: a listener on FRONT_PORT and one origin at 10.0.0.1:9000 for all paths. */
 extern const char core_plain[];
-/* The same, and nobody gives up who waits for a backend that takes few streams. */
+/* The same, and nobody gives up who waits: for a slow peer, or for a backend that takes few streams. */
 extern const char core_patient[];
+/* The same with up to two backend connections. */
+extern const char core_patient_pair[];
 
 /* Begins a world with `options` (NULL: the plain one) and an origin at 10.0.0.1:9000. */
 struct origin *core_world(const struct sim_options *options);

@@ -82,14 +82,17 @@ void origin_break(struct origin *origin, bool abort)
 /* for (…) over an origin's connections that live. */
 #define EACH_CONN(c, of)                                                                                               \
     for (struct origin_conn *c = conns; c != NULL; c = c->next)                                                        \
-        if (c->origin == (of) && c->session != NULL)
+        if (c->origin == (of) && c->session != NULL && c->greeted)
 
 static void conn_goaway(struct origin_conn *c, int32_t last, uint32_t code)
 {
     if (last > c->goaway_last) /* never raised, RFC 9113 section 6.8 */
         last = c->goaway_last;
     c->goaway_last = last;
-    nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, last, code, NULL, 0);
+    if (last == INT32_MAX) /* the first step of two: it stays until the other side goes */
+        nghttp2_submit_shutdown_notice(c->session);
+    else
+        nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE, last, code, NULL, 0);
 }
 
 void origin_goaway_with(struct origin *origin, int32_t last, uint32_t code)

@@ -218,10 +218,10 @@ static void run(uint64_t seed)
         make_client(&scenario);
         clients[i] = client_last();
     }
-    core_start(scenario.calm ? core_patient : core_plain,
-               scenario.calm
-                   ? "Timeout 600\nProxyTimeout 600\nKeepAliveTimeout 100\nRequestReadTimeout header=0 body=0\n"
-                   : "Timeout 5\nProxyTimeout 4\nKeepAliveTimeout 3\nRequestReadTimeout header=3 body=3\n");
+    if (scenario.calm)
+        core_start(core_patient, NULL);
+    else
+        core_start(core_plain, "Timeout 5\nProxyTimeout 4\nKeepAliveTimeout 3\nRequestReadTimeout header=3 body=3\n");
     make_misfortune(&scenario);
     if (!scenario.calm && often(10)) {
         sim_run(NULL, NULL, scaled(2000));
@@ -229,6 +229,7 @@ static void run(uint64_t seed)
         core_run_until_ended(60000);
     } else {
         core_run(1200000);
+        core_settle();
         if (scenario.calm)
             check_calm(&scenario, clients);
     }

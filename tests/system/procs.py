@@ -1,4 +1,5 @@
 """Processes, ports and waiting: conditions with a deadline, never a fixed sleep."""
+import itertools
 import os
 import random
 import re
@@ -41,12 +42,17 @@ def steady(value, what, times=15):
     return last
 
 
+PORTS = 2500  # of one test process
+ports = itertools.count(random.randrange(PORTS))
+
+
 def free_port():
-    """A loopback port that was free a moment ago; who starts a server there tries again when it is not any more. Test
-    processes that run at the same time look in ranges of their own, below that of outgoing connections."""
+    """A loopback port that was free a moment ago, and none of the last that this said: a test may ask for several before it
+    starts a server. Who starts one tries again when it is not free any more. Test processes that run at the same time
+    look in ranges of their own, below that of outgoing connections."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
     while True:
-        port = 12000 + worker % 8 * 2500 + random.randrange(2500)
+        port = 12000 + worker % 8 * PORTS + next(ports) % PORTS
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))

@@ -5,7 +5,7 @@
  *     SIM_SEED=n        runs one seed; SIM_LOG=1 shows its logs
  *     SIM_RUNS=n        runs seeds SIM_FIRST (1) and up, n of them
  * "make seeds" runs many. */
-#include "core.h"
+#include "scenario.h"
 
 #include <stdio.h>
 
@@ -45,11 +45,6 @@ static bool clear;
 static struct origin *origins[ORIGINS];
 static struct asked asked[CLIENTS * REQUESTS];
 static unsigned asked_count;
-
-static bool often(unsigned percent)
-{
-    return sim_chance(100) < percent;
-}
 
 /* ---- the world ---- */
 

@@ -1,144 +1,34 @@
-/* Random scenarios: each seed is a world, an origin, clients, and mostly some misfortune. What holds always is checked
- * by the simulator: bodies are right or visibly cut, answers come in order and once, no request is sent twice, nothing
- * leaks, nothing spins, the next client is served. In calm scenarios all answers are complete, too.
- *
- *     SIM_SEED=n        runs one seed, with its logs
- *     SIM_RUNS=n        runs seeds SIM_FIRST (1) and up, n of them */
-#include "core.h"
-
-#include "base/arena.h"
-
-#include <stdio.h>
+/* Random scenarios with HTTP/1.1 clients: each seed is a world, an origin, clients, and mostly some misfortune. What
+ * holds always is checked by the simulator: bodies are right or visibly cut, answers come in order and once, no request
+ * is sent twice, nothing leaks, nothing spins, the next client is served. In calm scenarios all answers are complete,
+ * too. */
+#include "scenario.h"
 
 #define RUNS 500
 
-struct scenario {
-    bool calm; /* all answers must be complete */
-    bool tiny; /* buffers of a few bytes: bodies are short */
-    unsigned clients;
-    char text[256];
-};
+static struct client *clients[12];
+static unsigned client_count;
 
-static bool often(unsigned percent)
+/* An origin may be slow in small pieces. */
+static void slow_down(const struct scenario *scenario)
 {
-    return sim_chance(100) < percent;
-}
+    struct origin *origin = scenario->origin;
 
-static uint32_t between(uint32_t least, uint32_t most)
-{
-    return least + sim_chance(most - least + 1);
-}
-
-/* Small numbers as likely as big ones. */
-static uint32_t scaled(uint32_t most)
-{
-    uint32_t bits = 1 + sim_chance(20);
-    uint32_t value = sim_chance(1u << bits);
-
-    return value <= most ? value : sim_chance(most + 1);
-}
-
-static void make_world(struct scenario *scenario)
-{
-    scenario->calm = often(50);
-    scenario->tiny = often(15);
-    sim.client_buffer = scenario->tiny ? between(1, 40) : 500 + scaled(65536);
-    sim.origin_buffer = scenario->tiny ? between(1, 40) : 500 + scaled(65536);
-    sim.latency_ms = often(50) ? 0 : between(1, scenario->calm || scenario->tiny ? 2 : 40);
-    sim.chop = often(30) ? 1 + scaled(5000) : 0;
-    sim.again_percent = often(20) ? between(1, 50) : 0;
-    sim.spurious = often(20);
-    sim.reset_keeps = often(50);
-    sim.start_ms = often(50) ? UINT32_MAX - scaled(60000) : scaled(1000000);
-}
-
-static void make_origin(const struct scenario *scenario, struct origin *origin)
-{
-    origin->window = often(30) ? 1 + scaled(200000) : 0;
-    if (origin->window > 0 && !scenario->tiny) /* one window a round trip: it must get on */
-        origin->window += 100 * (1 + sim.latency_ms);
-    origin->max_frame = often(20) ? 16384 + scaled(100000) : 0;
-    origin->piece = often(20) ? 1 + scaled(3000) : 0;
-    origin->pause_ms = often(10) ? 1 : 0;
-    origin->settings_after_ms = often(20) ? scaled(2000) : 0;
-    origin->max_streams = often(30) ? between(1, 5) : 0;
-    if (scenario->calm) {
-        if (scenario->tiny || (origin->piece > 0 && origin->piece < 100))
-            origin->pause_ms = 0;
-        return;
-    }
-    origin->goaway_after = often(20) ? between(1, 8) : 0;
-    origin->goaway_hard = often(50);
-    if (often(30)) {
-        static const enum cut cuts[] = {CUT_CLOSE, CUT_RESET, CUT_SHUTDOWN, CUT_STALL, CUT_GARBAGE};
-
-        origin->cut = cuts[sim_chance(ARRAY_SIZE(cuts))];
-        origin->cut_after = scaled(20000);
-        origin->cut_conns = between(1, 3);
-    }
-    origin->no_ack = often(3);
-    if (often(5))
-        origin->host.mode = (enum host_mode)between(HOST_REFUSES, HOST_AT_ONCE);
-}
-
-/* A query for the origin; with misfortune when the scenario is not calm. */
-static void make_query(const struct scenario *scenario, struct bytes *q)
-{
-    uint32_t size = scaled(scenario->tiny ? 300 : 60000);
-
-    bytes_printf(q, "n=%u", size);
-    if (often(30))
-        bytes_printf(q, "&l=0");
     if (often(20))
-        bytes_printf(q, "&t=1");
-    if (often(20))
-        bytes_printf(q, "&d=%u", scaled(300));
-    if (often(20))
-        bytes_printf(q, "&b=%u", scaled(300));
-    if (often(20))
-        bytes_printf(q, "&p=%u&q=%u", 1 + size / between(1, 20), between(0, 20));
-    if (often(15))
-        bytes_printf(q, "&i=%u", between(1, 3));
-    if (often(10))
-        bytes_printf(q, "&h=%u", scaled(scenario->tiny ? 100 : CONFIG_RESPONSE_HEAD / 3));
-    if (often(20))
-        bytes_printf(q, "&u=%u", 1 + scaled(20000));
-    if (often(10))
-        bytes_printf(q, "&s=%u", often(50) ? 404 : often(50) ? 204 : 304);
-    if (scenario->calm)
-        return;
-    if (often(10))
-        bytes_printf(q, "&F=%u", between(1, 2));
-    if (often(5))
-        bytes_printf(q, "&r=%u&e=%u", scaled(size + 1), sim_chance(14));
-    if (often(3))
-        bytes_printf(q, "&R=1&e=%u", sim_chance(14));
-    if (often(3))
-        bytes_printf(q, "&x=%u", scaled(size + 1));
-    if (often(3))
-        bytes_printf(q, "&z=1");
-    if (often(5))
-        bytes_printf(q, "&L=%u", scaled(size + 10));
-    if (often(5))
-        bytes_printf(q, "&w=1%s", often(50) ? "&U=1" : often(50) ? "&W=1" : "");
-    if (often(3))
-        bytes_printf(q, "&g=1");
-    if (often(2))
-        bytes_printf(q, "&h=%u", between(20000, 90000));
+        origin->piece = 1 + scaled(3000);
+    if (!(scenario->calm && (scenario->tiny || (origin->piece > 0 && origin->piece < 100))))
+        origin->pause_ms = often(10) ? 1 : 0;
 }
 
 static void make_request(const struct scenario *scenario, struct client *c)
 {
     static const char *const methods[] = {NULL, "HEAD", "DELETE", "OPTIONS", "PATCH"};
-    struct bytes query = {NULL, 0, 0};
-    struct ask ask = {.query = NULL};
+    struct bytes query = scenario_query(scenario);
+    struct ask ask = {.query = (const char *)query.ptr};
 
-    make_query(scenario, &query);
-    bytes_put(&query, "", 1);
-    ask.query = (const char *)query.ptr;
     if (often(40)) {
         ask.framing = often(50) ? ASK_LENGTH : ASK_CHUNKED;
-        ask.body = scaled(scenario->tiny ? 300 : 60000);
+        ask.body = scenario_body(scenario);
         ask.chunk = 1 + scaled(4000);
         ask.expects = often(15);
         ask.trailers = often(30) ? "X-Last: 1\r\n" : NULL;
@@ -178,21 +68,10 @@ static void make_client(const struct scenario *scenario)
         client_raw(c, "GARBAGE\r\n\r\n", 11, 1);
 }
 
-static void make_misfortune(const struct scenario *scenario)
-{
-    if (scenario->calm)
-        return;
-    sim.log_lossy = true;
-    if (often(30))
-        sim_fail_nth(5 + scaled(2000), (enum sim_fault)sim_chance(3));
-    if (often(20))
-        arena_fail_nth(60 + scaled(2000));
-}
-
 /* In a calm scenario every request is answered, in full, unless the connection was to end before it. */
-static void check_calm(const struct scenario *scenario, struct client **clients)
+static void check_calm(void)
 {
-    for (unsigned i = 0; i < scenario->clients; i++)
+    for (unsigned i = 0; i < client_count; i++)
         for (unsigned n = 0; n < clients[i]->reader.asked; n++) {
             const struct response *response = client_response(clients[i], n);
 
@@ -204,50 +83,22 @@ static void check_calm(const struct scenario *scenario, struct client **clients)
 
 static void run(uint64_t seed)
 {
-    struct scenario scenario = {.calm = false};
-    struct client *clients[12];
-    struct origin *origin;
+    struct scenario scenario;
 
-    origin = core_world(&(struct sim_options){.seed = seed});
-    make_world(&scenario);
-    sim_describe("SIM_SEED=%llu%s%s", (unsigned long long)seed, scenario.calm ? ", calm" : "",
-                 scenario.tiny ? ", tiny" : "");
-    make_origin(&scenario, origin);
-    scenario.clients = between(1, ARRAY_SIZE(clients));
-    for (unsigned i = 0; i < scenario.clients; i++) {
+    scenario_begin(&scenario, seed);
+    slow_down(&scenario);
+    client_count = between(1, ARRAY_SIZE(clients));
+    for (unsigned i = 0; i < client_count; i++) {
         make_client(&scenario);
         clients[i] = client_last();
     }
-    if (scenario.calm)
-        core_start(core_patient, NULL);
-    else
-        core_start(core_plain, "Timeout 5\nProxyTimeout 4\nKeepAliveTimeout 3\nRequestReadTimeout header=3 body=3\n");
-    make_misfortune(&scenario);
-    if (!scenario.calm && often(10)) {
-        sim_run(NULL, NULL, scaled(2000));
-        sim_ask(often(70) ? PORT_ASK_DRAIN : PORT_ASK_STOP);
-        core_run_until_ended(60000);
-    } else {
-        core_run(1200000);
-        core_settle();
-        if (scenario.calm)
-            check_calm(&scenario, clients);
-    }
-    core_end();
+    scenario_run(&scenario, check_calm);
 }
 
 static void random_scenarios(void **state)
 {
-    uint64_t only = core_env("SIM_SEED", 0);
-    uint64_t first = only > 0 ? only : core_env("SIM_FIRST", 1);
-    uint64_t runs = only > 0 ? 1 : core_env("SIM_RUNS", RUNS);
-
     (void)state;
-    for (uint64_t seed = first; seed < first + runs; seed++) {
-        if (runs > RUNS && seed % 1000 == 0)
-            print_message("seed %llu\n", (unsigned long long)seed);
-        run(seed);
-    }
+    scenario_seeds(run, RUNS);
 }
 
 int main(void)

@@ -1,4 +1,5 @@
 """A Node.js program of node/: called with JSON on its standard input, it answers and tells events on its standard output."""
+import contextlib
 import json
 import os
 import subprocess
@@ -99,3 +100,14 @@ class Node:
         self.reader.join(DEADLINE)
         self.popen.stdout.close()
         assert status == 0, self.errors.read_text()[-2000:]
+
+
+@contextlib.contextmanager
+def running(directory, *scripts):
+    """The programs, which end when the context does."""
+    with contextlib.ExitStack() as ends:
+        nodes = []
+        for script in scripts:
+            nodes.append(Node(script, directory))
+            ends.callback(nodes[-1].stop)
+        yield nodes

@@ -3,7 +3,7 @@ import struct
 
 import pytest
 
-from nodepeer import Node, backend_ports
+from nodepeer import backend_ports, running
 from procs import wait_until
 
 OK, CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, FAILED, UNIMPLEMENTED, UNAVAILABLE = 0, 1, 2, 4, 9, 12, 14
@@ -14,15 +14,8 @@ MIB = 1 << 20
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
     """Both Node programs; their servers and channels are made for each test."""
-    directory = tmp_path_factory.mktemp("grpc")
-    both = []
-    try:
-        for script in ("grpc_server.js", "grpc_client.js"):
-            both.append(Node(script, directory))
+    with running(tmp_path_factory.mktemp("grpc"), "grpc_server.js", "grpc_client.js") as both:
         yield both
-    finally:
-        for one in both:
-            one.stop()
 
 
 @pytest.fixture

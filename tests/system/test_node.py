@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from nodepeer import Node, backend_ports
+from nodepeer import backend_ports, running
 from procs import program, wait_until
 
 NO_ERROR, INTERNAL_ERROR, CANCEL = 0, 2, 8
@@ -18,15 +18,8 @@ QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("node")
-    both = []
-    try:
-        for script in ("origin.js", "client.js"):
-            both.append(Node(script, directory))
+    with running(tmp_path_factory.mktemp("node"), "origin.js", "client.js") as both:
         yield both
-    finally:
-        for one in both:
-            one.stop()
 
 
 @pytest.fixture

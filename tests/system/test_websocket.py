@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from nodepeer import Node, backend_ports
+from nodepeer import backend_ports, running
 from procs import wait_until
 from test_node import chromium
 
@@ -17,15 +17,8 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("ws")
-    both = []
-    try:
-        for script in ("origin.js", "ws_client.js"):
-            both.append(Node(script, directory))
+    with running(tmp_path_factory.mktemp("ws"), "origin.js", "ws_client.js") as both:
         yield both
-    finally:
-        for one in both:
-            one.stop()
 
 
 @pytest.fixture

@@ -91,6 +91,15 @@ void core_skip(const char *why)
 
 #define CONF_PATH "/etc/test.conf"
 
+void core_start_backend(const char *keys, const char *more)
+{
+    struct bytes conf = {NULL, 0, 0};
+
+    bytes_printf(&conf, "Listen 8080\nProxyPass / h2c://10.0.0.1:9000/ %s\nCustomLog -\nLogLevel info\n%s", keys, more);
+    bytes_put(&conf, "", 1);
+    core_start((const char *)conf.ptr, NULL);
+}
+
 void core_start_file(const char *conf)
 {
     sim_add_file(CONF_PATH, conf);
@@ -107,6 +116,15 @@ void core_reload(const char *conf)
 {
     sim_add_file(CONF_PATH, conf);
     sim_ask(PORT_ASK_RELOAD);
+}
+
+struct client *core_asking(const char *query, uint64_t start_at)
+{
+    struct client *c = client_new(FRONT_PORT);
+
+    c->start_at = start_at;
+    client_ask(c, &(struct ask){.query = query});
+    return c;
 }
 
 static bool all_done(void *user)
@@ -218,6 +236,21 @@ unsigned core_line_count(void)
     while (next_line(&rest, &line))
         count++;
     return count;
+}
+
+void core_check_field(uint32_t id, unsigned field, const char *should)
+{
+    struct text is = core_line_field(core_line(id), field);
+
+    if (!text_eq(is, text_of(should)))
+        sim_violation("request %u: field %u is '%.*s' and not '%s'", id, field, TEXT_ARG(is), should);
+}
+
+void core_check_served(struct client *c)
+{
+    CHECK_INT(client_response(c, 0)->status, 200);
+    CHECK(client_response(c, 0)->complete);
+    core_check_field(client_first_id(c), LINE_END, "--");
 }
 
 static void check_lines(void)

@@ -24,7 +24,9 @@ struct origin *core_world(const struct sim_options *options);
 
 /* Starts the core with `conf` and, behind it, `more` (NULL: nothing). Ends the program when that fails. */
 void core_start(const char *conf, const char *more);
-/* The same, but may fail: false, and nothing is left open. */
+/* The same as with core_plain, with these keys of its ProxyPass. */
+void core_start_backend(const char *keys, const char *more);
+/* As core_start, but may fail: false, and nothing is left open. */
 bool core_try_start(const char *conf);
 
 /* Leaves the world, and the test as one that is skipped: this build has no room, or no code, for what it shows. With
@@ -37,6 +39,9 @@ void core_reload(const char *conf);
 
 /* The last error that was reported at a start. */
 struct text core_error(void);
+
+/* A client of FRONT_PORT that asks once, from `start_at` on. */
+struct client *core_asking(const char *query, uint64_t start_at);
 
 /* Runs until all clients are done; a violation when they are not within `ms` of virtual time. */
 void core_run(uint32_t ms);
@@ -73,6 +78,9 @@ enum core_line_fields {
     LINE_FIELDS,
 };
 unsigned core_line_count(void);
+/* Violations when that field is another, and when a client's first request was not answered with 200, in full. */
+void core_check_field(uint32_t id, unsigned field, const char *should);
+void core_check_served(struct client *c);
 
 /* Skips the test, before it makes its world, where the configuration of this build is too small for what it shows. */
 #define CORE_NEEDS(condition)                                                                                          \

@@ -248,6 +248,11 @@ void client_raw(struct client *client, const void *bytes, size_t len, unsigned a
         reader_ask(&client->reader, 0, false)->asked_at = client->out.len;
 }
 
+uint32_t client_first_id(const struct client *client)
+{
+    return client->reader.responses[0].id;
+}
+
 struct response *client_response(struct client *client, unsigned n)
 {
     if (n >= client->reader.asked)

@@ -93,6 +93,8 @@ uint32_t client_id(void);
 /* Appends bytes as they are; `answers` more responses are expected for them (their ids are 0: from the proxy only). */
 void client_raw(struct client *client, const void *bytes, size_t len, unsigned answers);
 
+/* The id of its first request. */
+uint32_t client_first_id(const struct client *client);
 /* The response to the nth request (from 0). */
 struct response *client_response(struct client *client, unsigned n);
 /* Whether it has all answers, or its connection is over. */

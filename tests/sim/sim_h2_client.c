@@ -1,58 +1,13 @@
 /* HTTP/2 clients: their connections. */
 #include "core.h"
-
-#include "base/arena.h"
+#include "sim_h2.h"
 
 #define CLIENTS 1024
 
 static struct h2_client *clients[CLIENTS];
 static unsigned client_count;
 
-static void *mem_alloc(size_t size, void *user)
-{
-    (void)user;
-    return sim_alloc(size);
-}
-
-static void mem_free(void *ptr, void *user)
-{
-    (void)user;
-    sim_free(ptr);
-}
-
-static void *mem_calloc(size_t count, size_t size, void *user)
-{
-    (void)user;
-    return sim_alloc(count * size);
-}
-
-static void *mem_realloc(void *ptr, size_t size, void *user)
-{
-    (void)user;
-    return sim_realloc(ptr, size);
-}
-
-static nghttp2_mem mem = {NULL, mem_alloc, mem_free, mem_calloc, mem_realloc};
-
-/* nghttp2 takes these two from malloc, which is the current arena's: this program's own. */
-static nghttp2_session_callbacks *callbacks;
-static nghttp2_option *option;
-
-static void library_init(void)
-{
-    static _Alignas(16) uint8_t storage[4096];
-    struct arena *previous;
-
-    if (callbacks != NULL)
-        return;
-    previous = arena_enter(arena_init(storage, sizeof(storage), "h2-client"));
-    if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
-        sim_abort("no memory for an HTTP/2 client");
-    arena_leave(previous);
-    nghttp2_option_set_no_auto_window_update(option, 1);
-    nghttp2_option_set_no_closed_streams(option, 1);
-    h2_answer_callbacks(callbacks);
-}
+static struct sim_h2 h2;
 
 void h2_clients_reset(void)
 {
@@ -87,10 +42,10 @@ static void greet(struct h2_client *c)
     nghttp2_settings_entry entries[2] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
     size_t count = 1;
 
-    library_init();
+    sim_h2_init(&h2, h2_answer_callbacks);
     if (c->window >= 0)
         entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)c->window};
-    if (nghttp2_session_client_new3(&c->session, callbacks, c, option, &mem) != 0 ||
+    if (nghttp2_session_client_new3(&c->session, h2.callbacks, c, h2.option, &h2.mem) != 0 ||
         nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, entries, count) != 0 ||
         nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, 1 << 30) != 0)
         sim_abort("no session for a client");

@@ -1,55 +1,10 @@
 /* Origins: connections, sessions, and how they break. */
+#include "sim_h2.h"
 #include "sim_origin_conn.h"
-
-#include "base/arena.h"
 
 static struct origin_conn *conns;
 
-static void *mem_alloc(size_t size, void *user)
-{
-    (void)user;
-    return sim_alloc(size);
-}
-
-static void mem_free(void *ptr, void *user)
-{
-    (void)user;
-    sim_free(ptr);
-}
-
-static void *mem_calloc(size_t count, size_t size, void *user)
-{
-    (void)user;
-    return sim_alloc(count * size);
-}
-
-static void *mem_realloc(void *ptr, size_t size, void *user)
-{
-    (void)user;
-    return sim_realloc(ptr, size);
-}
-
-static nghttp2_mem mem = {NULL, mem_alloc, mem_free, mem_calloc, mem_realloc};
-
-/* nghttp2 takes these two from malloc, which is the current arena's: this program's own. */
-static nghttp2_session_callbacks *callbacks;
-static nghttp2_option *option;
-
-static void library_init(void)
-{
-    static _Alignas(16) uint8_t storage[4096];
-    struct arena *previous;
-
-    if (callbacks != NULL)
-        return;
-    previous = arena_enter(arena_init(storage, sizeof(storage), "origin"));
-    if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
-        sim_abort("no memory for an origin");
-    arena_leave(previous);
-    nghttp2_option_set_no_auto_window_update(option, 1);
-    nghttp2_option_set_no_closed_streams(option, 1);
-    origin_stream_callbacks(callbacks);
-}
+static struct sim_h2 h2;
 
 void origins_reset(void)
 {
@@ -328,7 +283,7 @@ static void origin_accept(struct sim_host *host, struct link *link, uint16_t cor
     struct origin *origin = container_of(host, struct origin, host);
     struct origin_conn *c = sim_alloc(sizeof(*c));
 
-    library_init();
+    sim_h2_init(&h2, origin_stream_callbacks);
     c->peer.step = conn_step;
     c->peer.wake_at = SIM_NEVER;
     c->origin = origin;
@@ -338,7 +293,7 @@ static void origin_accept(struct sim_host *host, struct link *link, uint16_t cor
     c->goaway_last = INT32_MAX;
     c->greet_at = sim_now() + origin->settings_after_ms;
     c->cut_after = origin->cut_conns == 0 || c->number < origin->cut_conns ? origin->cut_after : CUT_NEVER;
-    if (nghttp2_session_server_new3(&c->session, callbacks, c, option, &mem) != 0)
+    if (nghttp2_session_server_new3(&c->session, h2.callbacks, c, h2.option, &h2.mem) != 0)
         sim_abort("no session for an origin");
     origin->open_conns++;
     c->next = conns;

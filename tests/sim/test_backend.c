@@ -12,15 +12,6 @@ static const char slow_conf[] = "Listen 8080\n"
                                 "ProxyTimeout 30\n"
                                 "Timeout 300\n";
 
-static struct client *asking(const char *query, uint64_t start_at)
-{
-    struct client *c = client_new(FRONT_PORT);
-
-    c->start_at = start_at;
-    client_ask(c, &(struct ask){.query = query});
-    return c;
-}
-
 static void check_all(struct client **clients, unsigned count, unsigned status)
 {
     for (unsigned i = 0; i < count; i++)
@@ -59,7 +50,7 @@ static void more_clients_than_slots(void **state)
     (void)state;
     sim_describe("more clients than slots");
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        clients[i] = asking("n=10&d=50", i / 100 * 2); /* the backlog is bounded, too */
+        clients[i] = core_asking("n=10&d=50", i / 100 * 2); /* the backlog is bounded, too */
     core_start(core_plain, NULL);
     core_run(60000);
     check_all(clients, ARRAY_SIZE(clients), 200);
@@ -80,7 +71,7 @@ static void peers_limit_of_streams(void **state)
             origin->max_streams = limit;
             origin->settings_after_ms = late * 100;
             for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-                clients[i] = asking("n=100&d=2", 0);
+                clients[i] = core_asking("n=100&d=2", 0);
             core_start(core_plain, NULL);
             core_run(60000);
             check_all(clients, ARRAY_SIZE(clients), 200);
@@ -131,7 +122,7 @@ static void several_connections(void **state)
     bytes_put(&conf, "", 1);
     origin->max_streams = 2;
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        clients[i] = asking("n=100&d=50", i < 2 ? 0 : 10);
+        clients[i] = core_asking("n=100&d=50", i < 2 ? 0 : 10);
     core_start((const char *)conf.ptr, NULL);
     core_run(60000);
     check_all(clients, ARRAY_SIZE(clients), 200);
@@ -193,7 +184,7 @@ static void goaway(void **state)
             origin->goaway_after = after;
             origin->goaway_hard = hard != 0;
             for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-                clients[i] = asking("n=300&p=100&q=7", i / 3 * 60);
+                clients[i] = core_asking("n=300&p=100&q=7", i / 3 * 60);
             core_start(core_plain, NULL);
             core_run(60000);
             for (unsigned i = 0; i < ARRAY_SIZE(clients); i++) {
@@ -215,8 +206,8 @@ static void idle_end(void **state)
     (void)state;
     for (int kind = 0; kind < 3; kind++) {
         struct origin *origin = core_world(NULL);
-        struct client *first = asking("n=10", 0);
-        struct client *second = asking("n=10", 200);
+        struct client *first = core_asking("n=10", 0);
+        struct client *second = core_asking("n=10", 200);
 
         sim_describe("idle end %d", kind);
         core_start(core_plain, NULL);
@@ -247,7 +238,7 @@ static void addresses(void **state)
         sim_describe("first address: mode %u", mode);
         first->host.mode = (enum host_mode)mode;
         sim_add_name("origin.example", addrs, 2);
-        c = asking("n=10", 0);
+        c = core_asking("n=10", 0);
         core_start("Listen 8080\nProxyPass \"/\" \"h2c://origin.example:9000/\" connectiontimeout=1\nCustomLog \"-\"\n",
                    NULL);
         core_run(20000);
@@ -273,7 +264,7 @@ static void stalled_sibling(void **state)
     stalled->read_stop = 0;
     client_ask(stalled, &(struct ask){.query = "n=9000000"});
     for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
-        others[i] = asking("n=300000", 100);
+        others[i] = core_asking("n=300000", 100);
     core_start(slow_conf, NULL);
     sim_run(NULL, NULL, 2000);
     check_all(others, ARRAY_SIZE(others), 200);
@@ -328,7 +319,7 @@ static void big_bodies(void **state)
         origin->max_frame = origins[i].max_frame;
         origin->piece = origins[i].piece;
         origin->pause_ms = origins[i].pause_ms;
-        clients[0] = asking("n=1000000", 0);
+        clients[0] = core_asking("n=1000000", 0);
         clients[1] = client_new(FRONT_PORT);
         client_ask(
             clients[1],
@@ -419,7 +410,7 @@ static void last_answer(void **state)
     sim_describe("last answer");
     origin->max_streams = 1;
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        clients[i] = asking("n=300&d=50", 0);
+        clients[i] = core_asking("n=300&d=50", 0);
     core_start(core_plain, NULL);
     CHECK(sim_run(has_sent, origin, 1000));
     origin_break(origin, false);

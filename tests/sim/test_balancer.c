@@ -30,17 +30,6 @@ static struct client *ask_at(uint64_t start_at, const struct ask *ask)
     return c;
 }
 
-static struct client *asking(const char *query, uint64_t start_at)
-{
-    return ask_at(start_at, &(struct ask){.query = query});
-}
-
-/* The id of a client's request. */
-static uint32_t id_of(struct client *c)
-{
-    return client_response(c, 0)->id;
-}
-
 /* How often a request may have been processed, at all origins. */
 static unsigned processed(uint32_t id)
 {
@@ -56,7 +45,7 @@ static unsigned processed(uint32_t id)
 
 static unsigned tries(unsigned origin, struct client *c)
 {
-    const struct origin_request *r = origin_request(origins[origin], id_of(c));
+    const struct origin_request *r = origin_request(origins[origin], client_first_id(c));
 
     return r != NULL ? r->tries : 0;
 }
@@ -65,7 +54,7 @@ static void check_ok(struct client *c)
 {
     CHECK_INT(client_response(c, 0)->status, 200);
     CHECK(client_response(c, 0)->complete);
-    CHECK_INT(processed(id_of(c)), 1);
+    CHECK_INT(processed(client_first_id(c)), 1);
 }
 
 static bool contains(struct text t, const char *what)
@@ -153,15 +142,15 @@ static void failover(void **state)
         sim_describe("failover: %s", cases[i].word);
         origins[0]->host.mode = cases[i].mode;
         for (unsigned n = 0; n < ARRAY_SIZE(c); n++)
-            c[n] = asking("n=100", 0);
+            c[n] = core_asking("n=100", 0);
         core_start(two, NULL);
         core_run(20000);
         core_settle();
         for (unsigned n = 0; n < ARRAY_SIZE(c); n++) {
-            struct text retry = core_line_field(core_line(id_of(c[n])), LINE_RETRY);
+            struct text retry = core_line_field(core_line(client_first_id(c[n])), LINE_RETRY);
 
             check_ok(c[n]);
-            CHECK(text_eq(core_line_field(core_line(id_of(c[n])), LINE_BACKEND), TEXT("10.0.0.2:9000")));
+            CHECK(text_eq(core_line_field(core_line(client_first_id(c[n])), LINE_BACKEND), TEXT("10.0.0.2:9000")));
             moved += contains(retry, cases[i].word);
         }
         CHECK_INT(moved, 5); /* those that waited there moved all at once */
@@ -182,12 +171,12 @@ static void all_down(void **state)
     sim_describe("all down");
     origins[0]->host.mode = origins[1]->host.mode = HOST_REFUSES;
     for (unsigned n = 0; n < ARRAY_SIZE(c); n++)
-        c[n] = asking("n=100", n * 20);
+        c[n] = core_asking("n=100", n * 20);
     core_start(two, NULL);
     core_run(20000);
     core_settle();
     for (unsigned n = 0; n < ARRAY_SIZE(c); n++) {
-        struct text line = core_line(id_of(c[n]));
+        struct text line = core_line(client_first_id(c[n]));
 
         CHECK_INT(client_response(c[n], 0)->status, 503);
         CHECK(text_eq(response_field(&client_response(c[n], 0)->head, "retry-after"), TEXT("1")));
@@ -208,7 +197,7 @@ static void back_off_and_return(void **state)
     sim_describe("back-off and return");
     origins[0]->host.mode = HOST_REFUSES;
     for (unsigned n = 0; n < ARRAY_SIZE(c); n++)
-        c[n] = asking("n=10", n * 250);
+        c[n] = core_asking("n=10", n * 250);
     core_start(LISTEN MEMBER(1, "retry=8") MEMBER(2, "") CONF_END, NULL);
     sim_run(NULL, NULL, 40000);
     /* 1, 2, 4, 8, 8, 8, ... seconds, up to a quarter less */
@@ -236,7 +225,7 @@ static void forced_recovery(void **state)
         sim_describe("forced recovery %d", on);
         origins[0]->host.mode = HOST_REFUSES;
         for (unsigned n = 0; n < ARRAY_SIZE(c); n++)
-            c[n] = asking("n=10", n * 1000);
+            c[n] = core_asking("n=10", n * 1000);
         core_start(on ? LISTEN MEMBER(1, "") CONF_END
                       : LISTEN "ProxySet balancer://app forcerecovery=Off\n" MEMBER(1, "") CONF_END,
                    NULL);
@@ -262,16 +251,16 @@ static void death_with_a_queue(void **state)
     sim_describe("death with a queue");
     origins[0]->max_streams = 1;
     for (unsigned n = 0; n < ARRAY_SIZE(c); n++)
-        c[n] = asking("b=1500&n=10", n < 4 ? n * 10 : 100);
+        c[n] = core_asking("b=1500&n=10", n < 4 ? n * 10 : 100);
     core_start(two, NULL);
     sim_run(NULL, NULL, 500);
     kill_origin(0, HOST_REFUSES);
     core_run(60000);
     core_settle();
     for (unsigned n = 0; n < ARRAY_SIZE(c); n++) {
-        struct text retry = core_line_field(core_line(id_of(c[n])), LINE_RETRY);
+        struct text retry = core_line_field(core_line(client_first_id(c[n])), LINE_RETRY);
 
-        CHECK(processed(id_of(c[n])) <= 1);
+        CHECK(processed(client_first_id(c[n])) <= 1);
         if (tries(0, c[n]) > 0) {
             lost++;
             CHECK_INT(tries(1, c[n]), 0);
@@ -295,7 +284,7 @@ static void refused(void **state)
     sim_describe("refused");
     origins[1]->max_streams = 100;
     for (unsigned n = 0; n < ARRAY_SIZE(c); n++)
-        c[n] = asking(n % 2 == 0 ? "F=1&n=10" : "n=10", n * 100);
+        c[n] = core_asking(n % 2 == 0 ? "F=1&n=10" : "n=10", n * 100);
     core_start(LISTEN MEMBER(1, "") MEMBER(2, "") MEMBER(3, "") CONF_END, NULL);
     core_run(20000);
     core_settle();
@@ -303,7 +292,7 @@ static void refused(void **state)
         check_ok(c[n]);
     CHECK(!is_logged("ejected"));
     for (unsigned n = 0; n < ARRAY_SIZE(c); n += 2) {
-        struct text line = core_line(id_of(c[n]));
+        struct text line = core_line(client_first_id(c[n]));
 
         CHECK(text_eq(core_line_field(line, LINE_RETRY), TEXT("3:backend-refused")) ||
               text_eq(core_line_field(line, LINE_RETRY), TEXT("2:backend-refused")));
@@ -333,8 +322,8 @@ static void targets(void **state)
         char path[64];
 
         check_ok(c[n]);
-        head = bytes_text(&origin_request(origins[1], id_of(c[n]))->head);
-        snprintf(path, sizeof(path), ":path: /b/base/x/r/%u?n=10\n", id_of(c[n]));
+        head = bytes_text(&origin_request(origins[1], client_first_id(c[n]))->head);
+        snprintf(path, sizeof(path), ":path: /b/base/x/r/%u?n=10\n", client_first_id(c[n]));
         CHECK(contains(head, path));
         CHECK(contains(head, ":authority: 10.0.0.2:9000\n"));
         CHECK(contains(head, ":scheme: http\n"));
@@ -373,14 +362,14 @@ static void bad_answers(void **state)
     world(1, 0);
     sim_describe("bad answers");
     for (unsigned n = 0; n < ARRAY_SIZE(bad); n++)
-        bad[n] = asking("s=500&n=10", n * 20);
+        bad[n] = core_asking("s=500&n=10", n * 20);
     for (unsigned n = 0; n < ARRAY_SIZE(good); n++)
-        good[n] = asking("n=10", 500 + n * 10);
+        good[n] = core_asking("n=10", 500 + n * 10);
     core_start(two, "ProxySet balancer://app maxfails=3\n");
     core_run(20000);
     for (unsigned n = 0; n < ARRAY_SIZE(bad); n++) {
         CHECK_INT(client_response(bad[n], 0)->status, 500);
-        CHECK_INT(processed(id_of(bad[n])), 1);
+        CHECK_INT(processed(client_first_id(bad[n])), 1);
     }
     for (unsigned n = 0; n < ARRAY_SIZE(good); n++)
         check_ok(good[n]);
@@ -398,7 +387,7 @@ static void fail_on_status(void **state)
     world(1, 0);
     sim_describe("failonstatus");
     for (unsigned n = 0; n < ARRAY_SIZE(c); n++)
-        c[n] = asking(n == 0 ? "s=418" : "n=10", n * 20);
+        c[n] = core_asking(n == 0 ? "s=418" : "n=10", n * 20);
     core_start(two, "ProxySet balancer://app failonstatus=418,503\n");
     core_run(20000);
     CHECK_INT(client_response(c[0], 0)->status, 418);
@@ -421,7 +410,7 @@ static void checks(void **state)
     world(1, 0);
     sim_describe("checks");
     for (unsigned n = 0; n < ARRAY_SIZE(c); n++)
-        c[n] = asking("n=10", n < 4 ? n : 20000 + n * 500);
+        c[n] = core_asking("n=10", n < 4 ? n : 20000 + n * 500);
     core_start(LISTEN MEMBER(1, CHECKED) MEMBER(2, CHECKED "slowstart=1") CONF_END, NULL);
     sim_run(NULL, NULL, 1000);
     CHECK_INT(seen(0), 2);
@@ -456,9 +445,9 @@ static void pings(void **state)
     world(1, 0);
     sim_describe("pings");
     origins[0]->max_streams = 1;
-    c[0] = asking("n=10&d=6000", 0);
+    c[0] = core_asking("n=10&d=6000", 0);
     for (unsigned n = 1; n < ARRAY_SIZE(c); n++)
-        c[n] = asking("n=10", n < 4 ? n : 20000 + n * 500);
+        c[n] = core_asking("n=10", n < 4 ? n : 20000 + n * 500);
     core_start(LISTEN MEMBER(1, PINGED "acquire=20000") MEMBER(2, PINGED) CONF_END, NULL);
     sim_run(NULL, NULL, 7000);
     CHECK(origins[0]->pings >= 3);

@@ -105,15 +105,6 @@ static const struct {
      "backend-protocol"},
 };
 
-static struct client *asking(const char *query, uint64_t start_at)
-{
-    struct client *c = client_new(FRONT_PORT);
-
-    c->start_at = start_at;
-    client_ask(c, &(struct ask){.query = query});
-    return c;
-}
-
 static void check_line(const struct client *c, const char *end, const char *word)
 {
     struct text line = core_line(c->reader.responses[0].id);
@@ -130,10 +121,10 @@ static void frames(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct origin *origin =
             core_world(&(struct sim_options){.seed = i + 1, .chop = cases[i].status == 200 ? 0 : i % 3});
-        struct client *before = asking("n=10", 0);
-        struct client *victim = asking("z=1", 100);
-        struct client *sibling = asking("n=10&d=500", 110);
-        struct client *after = asking("n=10", 1000);
+        struct client *before = core_asking("n=10", 0);
+        struct client *victim = core_asking("z=1", 100);
+        struct client *sibling = core_asking("n=10&d=500", 110);
+        struct client *after = core_asking("n=10", 1000);
         bool all = cases[i].harm == HARM_ALL;
 
         sim_describe("%s", cases[i].name);
@@ -170,9 +161,9 @@ static void data_behind_the_end(void **state)
     (void)state;
     for (uint32_t chop = 0; chop < 2; chop++) {
         struct origin *origin = core_world(&(struct sim_options){.seed = 1, .chop = chop * 3});
-        struct client *before = asking("n=10", 0);
+        struct client *before = core_asking("n=10", 0);
         struct client *early = client_new(FRONT_PORT);
-        struct client *sibling = asking("n=10&d=500", 150);
+        struct client *sibling = core_asking("n=10&d=500", 150);
 
         sim_describe("DATA behind the end, pieces of %u", chop * 3);
         early->start_at = 100;
@@ -200,9 +191,9 @@ static void continuation_flood(void **state)
     static const uint8_t begun[] = {FRAME(1, NGHTTP2_HEADERS, 0, V), 0x88};
     static const uint8_t more[] = {FRAME(0, NGHTTP2_CONTINUATION, 0, V)};
     struct origin *origin = core_world(&(struct sim_options){.seed = 1});
-    struct client *before = asking("n=10", 0);
-    struct client *victim = asking("z=1", 100);
-    struct client *after = asking("n=10", 1000);
+    struct client *before = core_asking("n=10", 0);
+    struct client *victim = core_asking("z=1", 100);
+    struct client *after = core_asking("n=10", 1000);
 
     (void)state;
     sim_describe("CONTINUATION flood");

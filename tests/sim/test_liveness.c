@@ -8,38 +8,9 @@ static const char conf[] = "Listen 8080\n"
                            "LogLevel info\n"
                            "Timeout 300\n";
 
-static struct client *asking(const char *query, uint64_t start_at)
-{
-    struct client *c = client_new(FRONT_PORT);
-
-    c->start_at = start_at;
-    client_ask(c, &(struct ask){.query = query});
-    return c;
-}
-
-static uint32_t id_of(const struct client *c)
-{
-    return c->reader.responses[0].id;
-}
-
-static void check_field(const struct client *c, unsigned field, const char *should)
-{
-    struct text is = core_line_field(core_line(id_of(c)), field);
-
-    if (!text_eq(is, text_of(should)))
-        sim_violation("field %u is '%.*s' and not '%s'", field, TEXT_ARG(is), should);
-}
-
-static void check_served(struct client *c)
-{
-    CHECK_INT(client_response(c, 0)->status, 200);
-    CHECK(client_response(c, 0)->complete);
-    check_field(c, LINE_END, "--");
-}
-
 static unsigned tries_of(struct origin *origin, const struct client *c)
 {
-    const struct origin_request *r = origin_request(origin, id_of(c));
+    const struct origin_request *r = origin_request(origin, client_first_id(c));
 
     return r ? r->tries : 0;
 }
@@ -51,8 +22,8 @@ static void idle_and_dead(void **state)
     for (unsigned i = 0; i < 2; i++) {
         struct origin *origin =
             core_world(&(struct sim_options){.seed = 1, .start_ms = i > 0 ? UINT32_MAX - 7000 : 0, .latency_ms = 20});
-        struct client *first = asking("n=10", 0);
-        struct client *second = asking("n=10", 8000);
+        struct client *first = core_asking("n=10", 0);
+        struct client *second = core_asking("n=10", 8000);
 
         sim_describe("idle and dead");
         core_start(conf, NULL);
@@ -60,14 +31,14 @@ static void idle_and_dead(void **state)
         origin_freeze(origin);
         core_run(60000);
         core_settle();
-        check_served(first);
-        check_served(second);
+        core_check_served(first);
+        core_check_served(second);
         CHECK(second->ended_at >= 8000 + CONFIG_PING_TIMEOUT_MS);
         CHECK(second->ended_at <= 8000 + CONFIG_PING_TIMEOUT_MS + 500);
         CHECK_INT(tries_of(origin, second), 1);
         CHECK_INT(origin->conn_count, 2);
-        check_field(second, LINE_RETRY, "-");
-        check_field(second, LINE_NEW, "N");
+        core_check_field(client_first_id(second), LINE_RETRY, "-");
+        core_check_field(client_first_id(second), LINE_NEW, "N");
         core_end();
     }
 }
@@ -76,9 +47,9 @@ static void idle_and_dead(void **state)
 static void idle_and_alive(void **state)
 {
     struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 20});
-    struct client *first = asking("n=10", 0);
-    struct client *early = asking("n=10", 4000);
-    struct client *late = asking("n=10", 12000);
+    struct client *first = core_asking("n=10", 0);
+    struct client *early = core_asking("n=10", 4000);
+    struct client *late = core_asking("n=10", 12000);
 
     (void)state;
     sim_describe("idle and alive");
@@ -87,14 +58,14 @@ static void idle_and_alive(void **state)
     CHECK_INT(origin->pings, 0);
     core_run(60000);
     core_settle();
-    check_served(first);
-    check_served(early);
-    check_served(late);
+    core_check_served(first);
+    core_check_served(early);
+    core_check_served(late);
     CHECK_INT(origin->pings, 1);
     CHECK_INT(origin->conn_count, 1);
     CHECK(late->ended_at - 12000 > early->ended_at - 4000);
     CHECK(late->ended_at - 12000 <= early->ended_at - 4000 + 45);
-    check_field(late, LINE_NEW, "R");
+    core_check_field(client_first_id(late), LINE_NEW, "R");
     core_end();
 }
 
@@ -106,7 +77,7 @@ static void busy(void **state)
     (void)state;
     sim_describe("busy");
     for (unsigned i = 0; i < 60; i++)
-        (void)asking("n=10", (uint64_t)i * 500);
+        (void)core_asking("n=10", (uint64_t)i * 500);
     core_start(conf, NULL);
     core_run(60000);
     CHECK_INT(origin->pings, 0);
@@ -119,9 +90,9 @@ static void busy(void **state)
 static void awaited_and_dead(void **state)
 {
     struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 20});
-    struct client *waits = asking("z=1", 0);
-    struct client *body = asking("n=100000&p=1000&q=100", 0);
-    struct client *meanwhile = asking("n=10", 9000);
+    struct client *waits = core_asking("z=1", 0);
+    struct client *body = core_asking("n=100000&p=1000&q=100", 0);
+    struct client *meanwhile = core_asking("n=10", 9000);
 
     (void)state;
     sim_describe("awaited and dead");
@@ -132,15 +103,15 @@ static void awaited_and_dead(void **state)
     core_settle();
     CHECK_INT(client_response(waits, 0)->status, 504);
     CHECK(waits->ended_at > 15000 && waits->ended_at <= 1000 + 10000 + 11000 + 500);
-    check_field(waits, LINE_END, "TW");
-    check_field(waits, LINE_WORD, "backend-silent");
-    check_field(waits, LINE_RETRY, "-");
+    core_check_field(client_first_id(waits), LINE_END, "TW");
+    core_check_field(client_first_id(waits), LINE_WORD, "backend-silent");
+    core_check_field(client_first_id(waits), LINE_RETRY, "-");
     CHECK_INT(tries_of(origin, waits), 1);
     CHECK_INT(client_response(body, 0)->status, 200);
     CHECK(!client_response(body, 0)->complete);
-    check_field(body, LINE_END, "TD");
+    core_check_field(client_first_id(body), LINE_END, "TD");
     CHECK_INT(tries_of(origin, body), 1);
-    check_served(meanwhile);
+    core_check_served(meanwhile);
     CHECK(meanwhile->ended_at < 9000 + CONFIG_PING_TIMEOUT_MS + 500);
     CHECK_INT(tries_of(origin, meanwhile), 1);
     CHECK_INT(origin->conn_count, 2);
@@ -152,14 +123,14 @@ static void awaited_and_dead(void **state)
 static void awaited_and_alive(void **state)
 {
     struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 20});
-    struct client *slow = asking("n=10&d=250000", 0);
+    struct client *slow = core_asking("n=10&d=250000", 0);
 
     (void)state;
     sim_describe("awaited and alive");
     core_start(conf, NULL);
     core_run(300000);
     core_settle();
-    check_served(slow);
+    core_check_served(slow);
     CHECK_INT(origin->pings, 3);
     CHECK_INT(origin->conn_count, 1);
     CHECK_INT(tries_of(origin, slow), 1);
@@ -170,16 +141,16 @@ static void awaited_and_alive(void **state)
 static void no_pings(void **state)
 {
     struct origin *origin = core_world(&(struct sim_options){.seed = 1});
-    struct client *slow = asking("n=10&d=50000", 0);
-    struct client *late = asking("n=10", 40000);
+    struct client *slow = core_asking("n=10&d=50000", 0);
+    struct client *late = core_asking("n=10", 40000);
 
     (void)state;
     sim_describe("no pings");
     core_start("Listen 8080\nProxyPass \"/\" \"h2c://10.0.0.1:9000/\" ping=0\nCustomLog \"-\"\n", NULL);
     core_run(300000);
     core_settle();
-    check_served(slow);
-    check_served(late);
+    core_check_served(slow);
+    core_check_served(late);
     CHECK_INT(origin->pings, 0);
     core_end();
 }
@@ -188,8 +159,8 @@ static void no_pings(void **state)
 static void no_acknowledgement(void **state)
 {
     struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 1});
-    struct client *slow = asking("n=10&d=5000", 0);
-    struct client *late = asking("n=10", 4000);
+    struct client *slow = core_asking("n=10&d=5000", 0);
+    struct client *late = core_asking("n=10", 4000);
 
     (void)state;
     sim_describe("no acknowledgement");
@@ -197,8 +168,8 @@ static void no_acknowledgement(void **state)
     core_start("Listen 8080\nProxyPass \"/\" \"h2c://10.0.0.1:9000/\" settingstimeout=3\nCustomLog \"-\"\n", NULL);
     core_run(60000);
     core_settle();
-    check_served(slow);
-    check_served(late);
+    core_check_served(slow);
+    core_check_served(late);
     CHECK_INT(origin->conn_count, 2);
     core_end();
 }

@@ -7,50 +7,14 @@
 /* One backend with these keys. */
 static void start(const char *keys)
 {
-    struct bytes conf = {NULL, 0, 0};
-
-    bytes_printf(&conf,
-                 "Listen 8080\nProxyPass \"/\" \"h2c://10.0.0.1:9000/\" %s\nCustomLog \"-\"\nLogLevel info\n"
-                 "Timeout 300\nKeepAliveTimeout 300\n",
-                 keys);
-    bytes_put(&conf, "", 1);
-    core_start((const char *)conf.ptr, NULL);
-}
-
-static struct client *asking(const char *query, uint64_t start_at)
-{
-    struct client *c = client_new(FRONT_PORT);
-
-    c->start_at = start_at;
-    client_ask(c, &(struct ask){.query = query});
-    return c;
-}
-
-static uint32_t id_of(const struct client *c)
-{
-    return c->reader.responses[0].id;
-}
-
-static void check_field(const struct client *c, unsigned field, const char *should)
-{
-    struct text is = core_line_field(core_line(id_of(c)), field);
-
-    if (!text_eq(is, text_of(should)))
-        sim_violation("field %u is '%.*s' and not '%s'", field, TEXT_ARG(is), should);
-}
-
-static void check_served(struct client *c)
-{
-    CHECK_INT(client_response(c, 0)->status, 200);
-    CHECK(client_response(c, 0)->complete);
-    check_field(c, LINE_END, "--");
+    core_start_backend(keys, "Timeout 300\nKeepAliveTimeout 300\n");
 }
 
 static void check_failed(struct client *c, unsigned status, const char *end, const char *word)
 {
     CHECK_INT(client_response(c, 0)->status, status);
-    check_field(c, LINE_END, end);
-    check_field(c, LINE_WORD, word);
+    core_check_field(client_first_id(c), LINE_END, end);
+    core_check_field(client_first_id(c), LINE_WORD, word);
 }
 
 /* No request was processed twice. */
@@ -72,7 +36,7 @@ static void streams_in_flight(void **state)
     sim_describe("limits that change in flight");
     origin->max_streams = 100;
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        clients[i] = asking("n=10&d=300", (uint64_t)i * 100);
+        clients[i] = core_asking("n=10&d=300", (uint64_t)i * 100);
     start("");
     sim_run(NULL, NULL, 250);
     origin_setting(origin, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0);
@@ -85,7 +49,7 @@ static void streams_in_flight(void **state)
     core_run(60000);
     core_settle();
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        check_served(clients[i]);
+        core_check_served(clients[i]);
     CHECK_INT(origin->conn_count, 1);
     check_once(origin);
     core_end();
@@ -95,7 +59,7 @@ static void streams_in_flight(void **state)
 static void no_streams(void **state)
 {
     struct origin *origin = core_world(&(struct sim_options){.seed = 1});
-    struct client *first = asking("n=10", 0);
+    struct client *first = core_asking("n=10", 0);
     struct client *second;
 
     (void)state;
@@ -103,10 +67,10 @@ static void no_streams(void **state)
     start("acquire=500");
     sim_run(NULL, NULL, 50);
     origin_setting(origin, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 0);
-    second = asking("n=10", 100);
+    second = core_asking("n=10", 100);
     core_run(10000);
     core_settle();
-    check_served(first);
+    core_check_served(first);
     check_failed(second, 503, "TQ", "queue-timeout");
     CHECK(second->ended_at >= 600 && second->ended_at < 700);
     core_end();
@@ -119,8 +83,8 @@ static void negative_window(void **state)
     for (uint32_t to = 0; to < 2; to++) {
         struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 5});
         struct client *upload = client_new(FRONT_PORT);
-        struct client *first = asking("n=10", 0);
-        struct client *other = asking("n=10", 300);
+        struct client *first = core_asking("n=10", 0);
+        struct client *other = core_asking("n=10", 300);
 
         sim_describe("window shrunk to %u", to);
         origin->window = 20000;
@@ -130,15 +94,15 @@ static void negative_window(void **state)
         sim_run(NULL, NULL, 150);
         origin_setting(origin, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, to);
         sim_run(NULL, NULL, 3000);
-        check_served(first);
-        check_served(other);
-        CHECK(origin_request(origin, id_of(upload))->body < 60000);
+        core_check_served(first);
+        core_check_served(other);
+        CHECK(origin_request(origin, client_first_id(upload))->body < 60000);
         CHECK(!client_response(upload, 0)->complete);
         origin_setting(origin, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 65535);
         core_run(60000);
         core_settle();
-        check_served(upload);
-        CHECK_INT(origin_request(origin, id_of(upload))->body, 100000);
+        core_check_served(upload);
+        CHECK_INT(origin_request(origin, client_first_id(upload))->body, 100000);
         check_once(origin);
         core_end();
     }
@@ -153,7 +117,7 @@ static void no_header_table(void **state)
     (void)state;
     sim_describe("no header table");
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        clients[i] = asking("n=10", (uint64_t)i * 50);
+        clients[i] = core_asking("n=10", (uint64_t)i * 50);
     start("");
     sim_run(NULL, NULL, 120);
     origin_setting(origin, NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 0);
@@ -162,7 +126,7 @@ static void no_header_table(void **state)
     core_run(60000);
     core_settle();
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        check_served(clients[i]);
+        core_check_served(clients[i]);
     CHECK_INT(origin->conn_count, 1);
     core_end();
 }
@@ -171,8 +135,8 @@ static void no_header_table(void **state)
 static void header_list(void **state)
 {
     struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 2});
-    struct client *first = asking("n=10", 0);
-    struct client *small = asking("n=10", 200);
+    struct client *first = core_asking("n=10", 0);
+    struct client *small = core_asking("n=10", 200);
     struct client *large = client_new(FRONT_PORT);
     struct bytes fields = {NULL, 0, 0};
 
@@ -187,10 +151,10 @@ static void header_list(void **state)
     origin_setting(origin, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 1000);
     core_run(10000);
     core_settle();
-    check_served(first);
-    check_served(small);
+    core_check_served(first);
+    core_check_served(small);
     check_failed(large, 431, "BQ", "head-above-backend");
-    CHECK(origin_request(origin, id_of(large)) == NULL);
+    CHECK(origin_request(origin, client_first_id(large)) == NULL);
     core_end();
 }
 
@@ -200,9 +164,9 @@ static void header_list(void **state)
 static void calm_stream(void **state)
 {
     struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 2});
-    struct client *scolded = asking("R=1&e=11", 0);
-    struct client *waits = asking("n=10", 100);
-    struct client *later = asking("n=10", 2000);
+    struct client *scolded = core_asking("R=1&e=11", 0);
+    struct client *waits = core_asking("n=10", 100);
+    struct client *later = core_asking("n=10", 2000);
 
     (void)state;
     sim_describe("calm, a stream");
@@ -210,12 +174,12 @@ static void calm_stream(void **state)
     core_run(20000);
     core_settle();
     check_failed(scolded, 503, "BW", "backend-calm");
-    check_field(scolded, LINE_RETRY, "-");
-    CHECK_INT(origin_request(origin, id_of(scolded))->tries, 1);
-    check_served(waits);
+    core_check_field(client_first_id(scolded), LINE_RETRY, "-");
+    CHECK_INT(origin_request(origin, client_first_id(scolded))->tries, 1);
+    core_check_served(waits);
     CHECK(waits->ended_at >= CONFIG_RETRY_BACKOFF_MS);
     CHECK(waits->ended_at <= CONFIG_RETRY_BACKOFF_MS + 100);
-    check_served(later);
+    core_check_served(later);
     CHECK(later->ended_at < 2050);
     CHECK_INT(origin->conn_count, 1);
     core_end();
@@ -231,7 +195,7 @@ static void calm_connection(void **state)
     (void)state;
     sim_describe("calm, the connection");
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        clients[i] = asking("n=10", (uint64_t)i * 50);
+        clients[i] = core_asking("n=10", (uint64_t)i * 50);
     start("acquire=60s");
     for (unsigned i = 0; i < 30; i++) {
         sim_run(NULL, NULL, 100);
@@ -242,7 +206,7 @@ static void calm_connection(void **state)
     core_settle();
     CHECK(conns >= 2 && conns <= 6); /* 0, 250, 500, 1000, 2000 ms apart */
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        check_served(clients[i]);
+        core_check_served(clients[i]);
     check_once(origin);
     core_end();
 }
@@ -274,7 +238,7 @@ static void goaways(void **state)
 
         sim_describe("GOAWAY %zu", i);
         for (unsigned n = 0; n < ARRAY_SIZE(clients); n++)
-            clients[n] = asking(cases[i].query, (uint64_t)n * 10);
+            clients[n] = core_asking(cases[i].query, (uint64_t)n * 10);
         start("retries=5");
         for (unsigned n = 0; n < 3; n++) {
             sim_run(NULL, NULL, 95);
@@ -290,7 +254,7 @@ static void goaways(void **state)
             if (cases[i].rude && client_response(clients[n], 0)->status == 502)
                 check_failed(clients[n], 502, "BW", "backend-closed");
             else
-                check_served(clients[n]);
+                core_check_served(clients[n]);
         }
         CHECK(origin->conn_count >= 2);
         check_once(origin);
@@ -304,10 +268,10 @@ static void goaways(void **state)
 static void times(void **state)
 {
     struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 2});
-    struct client *late = asking("n=10&d=3000", 0);
-    struct client *interims = asking("n=10&d=2000&i=3", 0);
-    struct client *body = asking("n=3000&p=100&q=100", 0);
-    struct client *endless = asking("n=100000&p=100&q=100", 0);
+    struct client *late = core_asking("n=10&d=3000", 0);
+    struct client *interims = core_asking("n=10&d=2000&i=3", 0);
+    struct client *body = core_asking("n=3000&p=100&q=100", 0);
+    struct client *endless = core_asking("n=100000&p=100&q=100", 0);
     struct client *upload = client_new(FRONT_PORT);
 
     (void)state;
@@ -320,13 +284,13 @@ static void times(void **state)
     core_settle();
     check_failed(late, 504, "TW", "response-timeout");
     CHECK(late->ended_at >= 1000 && late->ended_at < 1100);
-    check_field(late, LINE_RETRY, "-");
+    core_check_field(client_first_id(late), LINE_RETRY, "-");
     check_failed(interims, 504, "TW", "response-timeout");
-    check_served(body);
-    check_served(upload);
+    core_check_served(body);
+    core_check_served(upload);
     CHECK(!client_response(endless, 0)->complete);
-    check_field(endless, LINE_END, "TD");
-    check_field(endless, LINE_WORD, "whole-timeout");
+    core_check_field(client_first_id(endless), LINE_END, "TD");
+    core_check_field(client_first_id(endless), LINE_WORD, "whole-timeout");
     CHECK(endless->ended_at >= 6000 && endless->ended_at < 6100);
     check_once(origin);
     core_end();
@@ -336,8 +300,8 @@ static void times(void **state)
 static void whole_in_queue(void **state)
 {
     struct origin *origin = core_world(&(struct sim_options){.seed = 1});
-    struct client *first = asking("z=1", 0);
-    struct client *second = asking("n=10", 100);
+    struct client *first = core_asking("z=1", 0);
+    struct client *second = core_asking("n=10", 100);
 
     (void)state;
     sim_describe("the whole in the queue");
@@ -346,7 +310,7 @@ static void whole_in_queue(void **state)
     core_run(20000);
     core_settle();
     check_failed(first, 504, "TW", "whole-timeout");
-    check_served(second); /* its stream came free in time */
+    core_check_served(second); /* its stream came free in time */
     core_end();
 }
 
@@ -354,9 +318,9 @@ static void whole_in_queue(void **state)
 static void endless_interims(void **state)
 {
     struct origin *origin = core_world(&(struct sim_options){.seed = 1});
-    struct client *hinted = asking("n=10&i=20", 0);
-    struct client *flooded = asking("n=10&i=5000", 0);
-    struct client *other = asking("n=10&d=100", 0);
+    struct client *hinted = core_asking("n=10&i=20", 0);
+    struct client *flooded = core_asking("n=10&i=5000", 0);
+    struct client *other = core_asking("n=10&d=100", 0);
     bool full;
 
     (void)state;
@@ -364,14 +328,14 @@ static void endless_interims(void **state)
     start("");
     core_run(20000);
     core_settle();
-    check_served(hinted);
+    core_check_served(hinted);
     /* A small head may be full before there are too many. */
     full = CONFIG_RESPONSE_HEAD < 4096 &&
-           text_eq(core_line_field(core_line(id_of(flooded)), LINE_WORD), text_of("backend-head-large"));
+           text_eq(core_line_field(core_line(client_first_id(flooded)), LINE_WORD), text_of("backend-head-large"));
     check_failed(flooded, 502, "BW", full ? "backend-head-large" : "backend-interim-many");
-    check_served(other);
+    core_check_served(other);
     CHECK_INT(origin->conn_count, 1);
-    CHECK_INT(origin_request(origin, id_of(flooded))->tries, 1);
+    CHECK_INT(origin_request(origin, client_first_id(flooded))->tries, 1);
     core_end();
 }
 
@@ -382,8 +346,8 @@ static void endless_head(void **state)
     /* It begins with a size of the dynamic table (RFC 7541 4.2), as it must where the build's is below 4096. */
     static const uint8_t begun[] = {0, 0, 2, NGHTTP2_HEADERS, 0, 0, 0, 0, 1, 0x20, 0x88};
     struct origin *origin = core_world(&(struct sim_options){.seed = 1, .latency_ms = 2});
-    struct client *stuck = asking("z=1", 0);
-    struct client *later = asking("n=10", 4000);
+    struct client *stuck = core_asking("z=1", 0);
+    struct client *later = core_asking("n=10", 4000);
 
     (void)state;
     sim_describe("endless head");
@@ -393,7 +357,7 @@ static void endless_head(void **state)
     core_run(20000);
     core_settle();
     check_failed(stuck, 504, "TW", "backend-timeout");
-    check_served(later);
+    core_check_served(later);
     CHECK_INT(origin->conn_count, 2);
     check_once(origin);
     core_end();

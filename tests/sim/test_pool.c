@@ -9,31 +9,7 @@
 /* One backend with these keys. */
 static void start(const char *keys)
 {
-    struct bytes conf = {NULL, 0, 0};
-
-    bytes_printf(&conf,
-                 "Listen 8080\nProxyPass \"/\" \"h2c://10.0.0.1:9000/\" %s\nCustomLog \"-\"\nLogLevel info\n"
-                 "MaxKeepAliveRequests 0\nKeepAliveTimeout 300\n",
-                 keys);
-    bytes_put(&conf, "", 1);
-    core_start((const char *)conf.ptr, NULL);
-}
-
-static struct client *asking(const char *query, uint64_t start_at)
-{
-    struct client *c = client_new(FRONT_PORT);
-
-    c->start_at = start_at;
-    client_ask(c, &(struct ask){.query = query});
-    return c;
-}
-
-static void check_field(uint32_t id, unsigned field, const char *should)
-{
-    struct text is = core_line_field(core_line(id), field);
-
-    if (!text_eq(is, text_of(should)))
-        sim_violation("request %u: field %u is '%.*s' and not '%s'", id, field, TEXT_ARG(is), should);
+    core_start_backend(keys, "MaxKeepAliveRequests 0\nKeepAliveTimeout 300\n");
 }
 
 static unsigned stream_of(uint32_t id)
@@ -57,7 +33,7 @@ static void fair_queue(void **state)
     for (unsigned i = 0; i < many; i++)
         h2_client_get(greedy, "n=10&d=20");
     for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
-        others[i] = asking("n=10&d=20", 30);
+        others[i] = core_asking("n=10&d=20", 30);
     start("acquire=60s");
     core_run(120000);
     core_settle();
@@ -85,7 +61,7 @@ static void full_queue(void **state)
     sim_describe("full queue");
     origin->max_streams = 1;
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        clients[i] = asking("n=10&d=500", (uint64_t)i * 20);
+        clients[i] = core_asking("n=10&d=500", (uint64_t)i * 20);
     start("maxqueue=2");
     core_run(60000);
     core_settle();
@@ -95,8 +71,8 @@ static void full_queue(void **state)
         CHECK_INT(response->status, i < 3 ? 200 : 503);
         if (i < 3)
             continue;
-        check_field(response->id, LINE_END, "PQ");
-        check_field(response->id, LINE_WORD, "queue-full");
+        core_check_field(response->id, LINE_END, "PQ");
+        core_check_field(response->id, LINE_WORD, "queue-full");
         CHECK(clients[i]->ended_at < 400);
         CHECK(origin_request(origin, response->id) == NULL);
     }
@@ -122,7 +98,7 @@ static void retirement(void **state)
 
         sim_describe("retirement %zu: '%s'", i, cases[i].keys);
         for (unsigned n = 0; n < 10; n++)
-            (void)asking("n=10", n * (uint64_t)cases[i].pause_ms);
+            (void)core_asking("n=10", n * (uint64_t)cases[i].pause_ms);
         start(cases[i].keys);
         core_run(1000000);
         core_settle();
@@ -143,8 +119,8 @@ static void retiring_finishes(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         struct origin *origin = core_world(&(struct sim_options){.seed = i + 1});
-        struct client *slow = asking("n=5000&p=100&q=50", 0);
-        struct client *other = asking("n=10", 600);
+        struct client *slow = core_asking("n=5000&p=100&q=50", 0);
+        struct client *other = core_asking("n=10", 600);
 
         sim_describe("retiring with a request: %s", keys[i]);
         start(keys[i]);
@@ -181,7 +157,7 @@ static void stream_ids_run_out(void **state)
     (void)state;
     sim_describe("stream identifiers run out");
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++)
-        clients[i] = asking("n=10&d=50", i < 1 ? 0 : 200);
+        clients[i] = core_asking("n=10&d=50", i < 1 ? 0 : 200);
     start("");
     sim_run(NULL, NULL, 150);
     CHECK_INT(nghttp2_session_set_next_stream_id(the_connection()->h2.ng, INT32_MAX - 2), 0);
@@ -189,7 +165,7 @@ static void stream_ids_run_out(void **state)
     core_settle();
     for (unsigned i = 0; i < ARRAY_SIZE(clients); i++) {
         CHECK_INT(client_response(clients[i], 0)->status, 200);
-        check_field(client_response(clients[i], 0)->id, LINE_RETRY, "-");
+        core_check_field(client_response(clients[i], 0)->id, LINE_RETRY, "-");
     }
     /* Who comes at the same time may be served in any order. */
     for (unsigned i = 1; i < ARRAY_SIZE(clients); i++) {

@@ -34,15 +34,6 @@ static void ask_state(void)
     sim_run(NULL, NULL, 1);
 }
 
-static struct client *asking(const char *query, uint64_t start_at)
-{
-    struct client *c = client_new(FRONT_PORT);
-
-    c->start_at = start_at;
-    client_ask(c, &(struct ask){.query = query});
-    return c;
-}
-
 /* Streams, queue and ends of requests, at any LogLevel. */
 static void requests(void **state)
 {
@@ -51,10 +42,10 @@ static void requests(void **state)
     (void)state;
     sim_describe("requests");
     origin->max_streams = 2;
-    asking("n=10", 0);
+    core_asking("n=10", 0);
     for (unsigned i = 0; i < 5; i++)
-        asking("n=10&d=500", 50);
-    asking("R=1&e=2", 5000);
+        core_asking("n=10&d=500", 50);
+    core_asking("R=1&e=2", 5000);
     core_start(core_plain, "LogLevel error\n");
     sim_run(NULL, NULL, 100);
     ask_state();
@@ -83,8 +74,8 @@ static void backends(void **state)
     (void)state;
     sim_describe("backends");
     origin->host.mode = HOST_REFUSES;
-    asking("n=10", 50);
-    asking("n=10&d=900", 1000);
+    core_asking("n=10", 50);
+    core_asking("n=10&d=900", 1000);
     core_start(core_plain, NULL);
     sim_run(NULL, NULL, 20);
     ask_state();
@@ -120,7 +111,7 @@ static void members(void **state)
     origin_new(3, 9000);
     origin->host.mode = HOST_REFUSES;
     for (unsigned i = 0; i < 4; i++)
-        asking("n=10&d=500", 10);
+        core_asking("n=10&d=500", 10);
     core_start("Listen 8080\nProxyPass / balancer://app/\nCustomLog \"-\"\n"
                "BalancerMember balancer://app h2c://10.0.0.1:9000\nBalancerMember balancer://app h2c://10.0.0.2:9000\n"
                "BalancerMember balancer://app h2c://10.0.0.3:9000 status=+H\n",

@@ -42,6 +42,28 @@ void pipe_open(struct pipe *pipe, uint32_t guaranteed)
     *pipe = (struct pipe){.limit = guaranteed, .guaranteed = guaranteed, .open = true};
 }
 
+bool pipe_open_lent(struct pipe *pipe, uint32_t guaranteed)
+{
+    if (pipe_lendable(guaranteed) == 0 || !slab_lend(PIPE_BLOCKS(guaranteed)))
+        return false;
+    *pipe = (struct pipe){.limit = guaranteed, .guaranteed = guaranteed, .open = true, .lent = true};
+    return true;
+}
+
+uint32_t pipe_lendable(uint32_t guaranteed)
+{
+    uint32_t left = slab_left();
+    uint32_t kept = slab_count() / 8;
+
+    return left > kept ? (left - kept) / PIPE_BLOCKS(guaranteed) : 0;
+}
+
+/* Blocks of the pool that a pipe is sure of. */
+static uint32_t sure_blocks(const struct pipe *pipe)
+{
+    return pipe->lent ? 0 : PIPE_BLOCKS(pipe->guaranteed);
+}
+
 static uint32_t blocks_used(void)
 {
     return body_block_pool.used + slab_pieces();
@@ -82,8 +104,8 @@ void pipe_close(struct pipe *pipe)
     if (!pipe->open)
         return;
     pipe_clear(pipe);
-    slab_return((pipe->limit - pipe->guaranteed) / BLOCK);
-    promised -= PIPE_BLOCKS(pipe->guaranteed);
+    slab_return((pipe->limit - pipe->guaranteed) / BLOCK + PIPE_BLOCKS(pipe->guaranteed) - sure_blocks(pipe));
+    promised -= sure_blocks(pipe);
     *pipe = (struct pipe){.open = false};
 }
 
@@ -92,7 +114,7 @@ static struct pipe_block *take_block(struct pipe *pipe)
 {
     struct pipe_block *block;
 
-    if (pipe->own == PIPE_BLOCKS(pipe->guaranteed))
+    if (pipe->own == sure_blocks(pipe))
         return slab_take_piece();
     block = pool_take(&body_block_pool);
     if (UNLIKELY(block == NULL))
@@ -222,7 +244,7 @@ size_t pipe_read(struct pipe *pipe, void *buf, size_t cap)
 uint32_t pipe_borrow(struct pipe *pipe, uint32_t want)
 {
     uint32_t left = slab_left();
-    uint32_t kept = slab_count() / 8;
+    uint32_t kept = slab_count() / 4;
     uint32_t blocks = want / BLOCK;
 
     if (!pipe->open || pipe->limit >= CONFIG_WINDOW_MAX)
@@ -236,9 +258,17 @@ uint32_t pipe_borrow(struct pipe *pipe, uint32_t want)
     return blocks * BLOCK;
 }
 
-uint32_t pipe_give_back(struct pipe *pipe, uint32_t most, uint32_t floor)
+/* Pieces in use of what it has borrowed. */
+static uint32_t borrowed_pieces(const struct pipe *pipe)
 {
     uint32_t pieces = (uint32_t)(pipe->blocks - pipe->own);
+
+    return pipe->lent ? pieces - (uint32_t)min_size(pieces, PIPE_BLOCKS(pipe->guaranteed)) : pieces;
+}
+
+uint32_t pipe_give_back(struct pipe *pipe, uint32_t most, uint32_t floor)
+{
+    uint32_t pieces = borrowed_pieces(pipe);
     size_t keep = max_size(max_size(floor, pipe->guaranteed + pieces * BLOCK), pipe->size);
     uint32_t blocks;
 
@@ -257,7 +287,7 @@ bool pipe_short(void)
 
 bool pipe_plenty(void)
 {
-    return slab_left() > slab_count() / 2;
+    return slab_left() > slab_count() / 4 * 3;
 }
 
 void pipe_stats(struct pipe_stats *stats)

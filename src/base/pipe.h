@@ -26,12 +26,18 @@ struct pipe {
     uint16_t blocks;         /* blocks in the chain */
     uint16_t own;            /* of them, those that are guaranteed; the others are pieces of slabs */
     bool open;
+    bool lent; /* what it is guaranteed stands in slabs, too */
 };
 
 /* Opens a pipe (closed or zeroed before) which is guaranteed `guaranteed` bytes (a multiple of CONFIG_BODY_BLOCK; may
    be 0). The pool is dimensioned for CONFIG_UPLOADS pipes of CONFIG_REQUEST_WINDOW and CONFIG_EXCHANGES of
    CONFIG_RESPONSE_WINDOW, so this cannot fail; more than that is a bug and panics. */
 void pipe_open(struct pipe *pipe, uint32_t guaranteed);
+
+/* The same out of the slabs, but for the last eighth. False: so much is not left. */
+bool pipe_open_lent(struct pipe *pipe, uint32_t guaranteed) MUST_USE;
+/* How many pipes of that size it could open now. */
+uint32_t pipe_lendable(uint32_t guaranteed);
 
 /* Forgets what is in it and gives all blocks and promises back. Harmless on a closed pipe (zeroed struct). */
 void pipe_close(struct pipe *pipe);
@@ -68,7 +74,7 @@ size_t pipe_read(struct pipe *pipe, void *buf, size_t cap);
 
 /* Raises the limit by up to `want` bytes (whole blocks, rounded down) out of the slabs, never above CONFIG_WINDOW_MAX.
    Returns by how much (0: none to lend). Half of what is left (rounded up to a block) is the most that one call takes,
-   so that no pipe takes all, and the last eighth is for HTTP/2 sessions. */
+   so that no pipe takes all; the last quarter is for bodies that begin, and half of that for HTTP/2 sessions. */
 uint32_t pipe_borrow(struct pipe *pipe, uint32_t want);
 
 /* Lowers the limit by up to `most` bytes (whole blocks, rounded down) towards `guaranteed`, never below `floor` (bytes
@@ -77,7 +83,7 @@ uint32_t pipe_give_back(struct pipe *pipe, uint32_t most, uint32_t floor);
 
 /* Whether the slabs are short (less than a quarter is left): then busy pipes give back what they borrowed. */
 bool pipe_short(void);
-/* Whether more than half of them is left: then a pipe may borrow for what is not sure to flow. */
+/* Whether more than three quarters are left: then a pipe may borrow for what is not sure to flow, or gains little. */
 bool pipe_plenty(void);
 
 /* For the state page and tests, all in blocks. */

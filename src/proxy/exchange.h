@@ -274,7 +274,7 @@ bool exchange_rewrite_request(struct exchange *ex, const struct forward_context 
 bool exchange_rewrite_response(struct exchange *ex, struct section *section, const struct forward_context *context);
 /* One more can be opened. */
 void exchange_tell_freed(void);
-/* Opens the pipe of the request's body. False: CONFIG_UPLOADS are open. */
+/* Opens the pipe of the request's body. False: CONFIG_UPLOADS are open, and slabs are short, too. */
 bool exchange_open_upload(struct exchange *ex) MUST_USE;
 /* Closes it. Harmless when it is closed. */
 void exchange_close_upload(struct exchange *ex);

@@ -224,17 +224,17 @@ void exchange_local_response(struct exchange *ex, unsigned status)
 
 /* ---- bodies ---- */
 
-static uint32_t uploads; /* pipes of requests that are open */
+static uint32_t uploads; /* pipes of requests that have a place of their own */
 
 uint32_t exchange_uploads_left(void)
 {
-    return CONFIG_UPLOADS - uploads;
+    return CONFIG_UPLOADS - uploads + pipe_lendable(CONFIG_REQUEST_WINDOW);
 }
 
 bool exchange_open_upload(struct exchange *ex)
 {
     if (uploads == CONFIG_UPLOADS)
-        return false;
+        return pipe_open_lent(&ex->request.pipe, CONFIG_REQUEST_WINDOW);
     uploads++;
     pipe_open(&ex->request.pipe, CONFIG_REQUEST_WINDOW);
     return true;
@@ -244,7 +244,7 @@ void exchange_close_upload(struct exchange *ex)
 {
     if (!ex->request.pipe.open)
         return;
-    uploads--;
+    uploads -= !ex->request.pipe.lent;
     pipe_close(&ex->request.pipe);
     exchange_tell_freed();
 }

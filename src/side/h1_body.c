@@ -35,7 +35,7 @@ static bool within_limit(struct h1_conn *c, size_t n)
 /* A body that has filled its pipe once may hold more, up to what one read can take. */
 static void grow(struct message *m)
 {
-    if (m->received >= m->pipe.limit && m->pipe.limit < CONFIG_INPUT_SIZE && !pipe_short())
+    if (m->received >= m->pipe.limit && m->pipe.limit < CONFIG_INPUT_SIZE && pipe_plenty())
         pipe_borrow(&m->pipe, m->pipe.limit);
 }
 
@@ -160,7 +160,7 @@ void h1_body_take(struct h1_conn *c, const uint8_t *bytes, size_t len)
     if (c->input == H1_TRAILERS)
         h1_body_trailers(c, bytes + n, len - n);
     /* Not before: what was read was read for the room that there was. */
-    if (c->input == H1_BODY && c->ex && pipe_short())
+    if (c->input == H1_BODY && c->ex && !pipe_plenty())
         pipe_give_back(&c->ex->request.pipe, c->ex->request.pipe.limit, 0);
 }
 

@@ -3,6 +3,7 @@
 #include "core.h"
 
 #include "base/pool.h"
+#include "base/slab.h"
 #include "proxy/exchange.h"
 
 #include <stdio.h>
@@ -211,8 +212,8 @@ static void every_size(void **state)
 
 static struct exchange uploading[CONFIG_UPLOADS];
 
-/* As many requests with a body as there may be: one more is answered 503, over HTTP/2 it is refused, and those without
-   a body pass. */
+/* What stands in the way of bodies: nothing, all places of their own, or these and the slabs. Then one more is answered
+   503, over HTTP/2 it is refused, and those without a body pass. */
 static void uploads(void **state)
 {
     const struct ask post = {.framing = ASK_LENGTH, .body = 3000, .query = "n=10"};
@@ -222,13 +223,16 @@ static void uploads(void **state)
     (void)state;
     core_world(NULL);
     start();
-    for (unsigned full = 0; full < 3; full++) {
-        unsigned expected = full == 1 ? 503 : 200;
+    for (unsigned round = 0; round < 4; round++) {
+        bool taken = round > 0 && round < 3;
+        bool full = round == 2;
+        uint32_t lent = full ? slab_left() : 0;
         struct client *c[3];
         struct h2_client *h2 = h2_client_new(FRONT_PORT);
 
-        for (unsigned i = 0; full == 1 && i < CONFIG_UPLOADS; i++)
+        for (unsigned i = 0; taken && i < CONFIG_UPLOADS; i++)
             CHECK(exchange_open_upload(&uploading[i]));
+        CHECK(!full || slab_lend(lent));
         for (unsigned i = 0; i < 3; i++) {
             c[i] = client_new(FRONT_PORT);
             client_ask(c[i], i == 0 ? &post : i == 1 ? &chunked : &get);
@@ -236,23 +240,45 @@ static void uploads(void **state)
         }
         core_run(60000);
         for (unsigned i = 0; i < 3; i++) {
-            CHECK_INT(client_response(c[i], 0)->status, i < 2 ? expected : 200);
-            CHECK_INT(h2_client_answer(h2, i)->response.status, i == 2 || full != 1 ? 200 : 0);
-            CHECK_INT(h2_client_answer(h2, i)->reset, i == 2 || full != 1 ? 0 : NGHTTP2_REFUSED_STREAM + 1);
+            CHECK_INT(client_response(c[i], 0)->status, i < 2 && full ? 503 : 200);
+            CHECK_INT(h2_client_answer(h2, i)->response.status, i < 2 && full ? 0 : 200);
+            CHECK_INT(h2_client_answer(h2, i)->reset, i < 2 && full ? NGHTTP2_REFUSED_STREAM + 1 : 0);
         }
-        for (unsigned i = 0; full == 1 && i < CONFIG_UPLOADS; i++)
+        for (unsigned i = 0; taken && i < CONFIG_UPLOADS; i++)
             exchange_close_upload(&uploading[i]);
+        slab_return(lent);
     }
+    core_end();
+}
+
+/* Clients that all send a body at once, more than there are places: each is served, as far as slabs reach. */
+static void more_uploads_than_places(void **state)
+{
+    static struct client *clients[CONFIG_CLIENTS];
+    unsigned count;
+
+    (void)state;
+    core_world(&(struct sim_options){.seed = 1, .latency_ms = 1});
+    start();
+    count = (unsigned)min_size(min_size(exchange_uploads_left(), CONFIG_EXCHANGES), CONFIG_CLIENTS);
+    for (unsigned i = 0; i < count; i++) {
+        clients[i] = client_new(FRONT_PORT);
+        clients[i]->start_at = i / 100 * 2; /* the backlog is bounded, too */
+        client_ask(clients[i], &(struct ask){.framing = ASK_LENGTH, .body = 30000, .query = "n=10&u=3000"});
+    }
+    core_run(600000);
+    for (unsigned i = 0; i < count; i++)
+        CHECK_INT(client_response(clients[i], 0)->status, 200);
+    print_message("%u of %u, %u places\n", count, CONFIG_CLIENTS, CONFIG_UPLOADS);
+    CHECK(count > CONFIG_UPLOADS || count == CONFIG_EXCHANGES || count == CONFIG_CLIENTS);
     core_end();
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(large_heads),
-        cmocka_unit_test(storage_is_given_back),
-        cmocka_unit_test(every_size),
-        cmocka_unit_test(uploads),
+        cmocka_unit_test(large_heads), cmocka_unit_test(storage_is_given_back),    cmocka_unit_test(every_size),
+        cmocka_unit_test(uploads),     cmocka_unit_test(more_uploads_than_places),
     };
 
     return CORE_RUN(tests);

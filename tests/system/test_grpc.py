@@ -148,13 +148,14 @@ def test_unknown_method(grpc):
 
 
 def test_deadline(grpc, server):
-    """The client gives up by itself; the server sees the deadline that the client set, and the end of the call."""
+    """The client gives up by itself; the server sees the deadline that the client set, and the end of the call. It has the
+    same deadline, and its answer may be on its way when the client gives up, or there."""
     answer = grpc("unary", [{"what": "never"}], deadline=1500, name="late")
     assert answer["code"] == DEADLINE_EXCEEDED
     assert 0 < server.event("start", name="late")["deadline"] <= 1500
     server.event("cancelled", name="late")
     succeeded(grpc("unary"))
-    assert grpc.proxy.log_lines(2)[0].end == "CW"
+    assert grpc.proxy.log_lines(2)[0].end in ("CW", "CD", "--")
 
 
 def test_deadline_is_a_cancel_on_the_wire(make_grpc, peer):

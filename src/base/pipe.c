@@ -31,6 +31,7 @@ POOL(body_block, struct pipe_block, GUARANTEED_BLOCKS);
 
 static uint32_t promised; /* blocks of the pool that open pipes are sure of */
 static uint32_t peak;     /* the most blocks ever in use */
+static uint32_t lodgers;  /* pipes that are lent even what they are guaranteed */
 
 void pipe_open(struct pipe *pipe, uint32_t guaranteed)
 {
@@ -47,6 +48,7 @@ bool pipe_open_lent(struct pipe *pipe, uint32_t guaranteed)
     if (pipe_lendable(guaranteed) == 0 || !slab_lend(PIPE_BLOCKS(guaranteed)))
         return false;
     *pipe = (struct pipe){.limit = guaranteed, .guaranteed = guaranteed, .open = true, .lent = true};
+    lodgers++;
     return true;
 }
 
@@ -106,6 +108,7 @@ void pipe_close(struct pipe *pipe)
     pipe_clear(pipe);
     slab_return((pipe->limit - pipe->guaranteed) / BLOCK + PIPE_BLOCKS(pipe->guaranteed) - sure_blocks(pipe));
     promised -= sure_blocks(pipe);
+    lodgers -= pipe->lent;
     *pipe = (struct pipe){.open = false};
 }
 
@@ -282,7 +285,7 @@ uint32_t pipe_give_back(struct pipe *pipe, uint32_t most, uint32_t floor)
 
 bool pipe_short(void)
 {
-    return slab_left() < slab_count() / 4;
+    return slab_left() < slab_count() / (lodgers > 0 ? 2 : 4);
 }
 
 bool pipe_plenty(void)

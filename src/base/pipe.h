@@ -81,7 +81,8 @@ uint32_t pipe_borrow(struct pipe *pipe, uint32_t want);
    in the pipe plus bytes that are still promised to a peer) nor below what is in the pipe. Returns by how much. */
 uint32_t pipe_give_back(struct pipe *pipe, uint32_t most, uint32_t floor);
 
-/* Whether the slabs are short (less than a quarter is left): then busy pipes give back what they borrowed. */
+/* Whether the slabs are short: less than a quarter is left, or less than half while pipes are open that are lent what
+   they are guaranteed, and more such may come. Then busy pipes give back what they borrowed. */
 bool pipe_short(void);
 /* Whether more than three quarters are left: then a pipe may borrow for what is not sure to flow, or gains little. */
 bool pipe_plenty(void);

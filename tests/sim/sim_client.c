@@ -55,13 +55,73 @@ static bool client_connect(struct client *c)
     return true;
 }
 
+/* ---- tunnels ---- */
+
+static struct response *last_response(const struct client *c)
+{
+    return &c->reader.responses[c->reader.asked - 1];
+}
+
+static bool in_tunnel(const struct client *c)
+{
+    return c->tunnel != TUNNEL_NONE && last_response(c)->status == 101;
+}
+
+/* The proxy has ended its side of a tunnel, and it takes what this one still has to send. */
+static bool client_half_closed(struct client *c)
+{
+    if (!in_tunnel(c) || c->sent == c->out.len || c->cut_done)
+        return false;
+    c->their_end = true;
+    reader_end(&c->reader, false);
+    return true;
+}
+
+/* A WebSocket was refused: there is nothing to send through it. */
+static void drop_tunnel(struct client *c)
+{
+    const struct response *response = last_response(c);
+
+    if (response->status == 0 || response->status == 101)
+        return;
+    c->tunnel = TUNNEL_NONE;
+    c->out.len = max_size(c->sent, c->out.len - (size_t)c->tunnel_body);
+}
+
+/* Ends its side of a tunnel, or all of it, when it is time to. */
+static bool tunnel_step(struct client *c)
+{
+    bool echoed;
+
+    if (!c->cut_done && c->tunnel != TUNNEL_NONE)
+        drop_tunnel(c);
+    if (c->cut_done || c->shut || !in_tunnel(c) || c->sent < c->out.len)
+        return false;
+    echoed = last_response(c)->body == c->tunnel_body;
+    if (c->their_end) {
+        client_over(c, CLIENT_ENDED);
+    } else if (c->tunnel == TUNNEL_LEAVE && echoed) {
+        last_response(c)->complete = true;
+        client_over(c, CLIENT_LEFT);
+    } else if (c->tunnel == TUNNEL_SHUT || (c->tunnel == TUNNEL_ECHO && echoed)) {
+        c->shut = true;
+        link_shutdown(c->link, PEER);
+        sim_progress();
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* ---- reading ---- */
+
 static bool client_read(struct client *c)
 {
     uint8_t buf[16384];
     size_t most = c->read_piece > 0 ? min_size(c->read_piece, sizeof(buf)) : sizeof(buf);
     size_t n = 0;
 
-    if (sim_now() < c->read_at)
+    if (sim_now() < c->read_at || c->their_end)
         return false;
     if (c->read_stop - c->received < most)
         most = (size_t)(c->read_stop - c->received);
@@ -71,7 +131,10 @@ static bool client_read(struct client *c)
         return false;
     switch (link_read(c->link, PEER, buf, most, &n)) {
     case PORT_OK: break;
-    case PORT_END: client_over(c, CLIENT_ENDED); return true;
+    case PORT_END:
+        if (!client_half_closed(c))
+            client_over(c, CLIENT_ENDED);
+        return true;
     case PORT_ERROR: client_over(c, CLIENT_RESET); return true;
     default: return false;
     }
@@ -85,6 +148,8 @@ static bool client_read(struct client *c)
     return true;
 }
 
+/* ---- writing ---- */
+
 /* How far the output may go now: to its end, the next barrier or the cut. */
 static size_t client_limit(const struct client *c)
 {
@@ -93,8 +158,9 @@ static size_t client_limit(const struct client *c)
     for (unsigned i = 0; i < c->barrier_count; i++) {
         const struct barrier *b = &c->barriers[i];
         const struct response *response = &c->reader.responses[b->for_response];
-        bool passed =
-            response->complete || (b->interim_suffices && (response->interim_count > 0 || response->status != 0));
+        bool passed = b->tunnel ? response->status == 101
+                                : response->complete ||
+                                      (b->interim_suffices && (response->interim_count > 0 || response->status != 0));
 
         if (!passed && b->at < limit)
             limit = b->at;
@@ -108,7 +174,11 @@ static void client_cut(struct client *c)
     switch (c->cut) {
     case CUT_CLOSE:
     case CUT_RESET: client_close(c, c->cut == CUT_RESET); break;
-    case CUT_SHUTDOWN: link_shutdown(c->link, PEER); break;
+    case CUT_SHUTDOWN:
+        if (c->tunnel != TUNNEL_NONE && c->sent + c->tunnel_body >= c->out.len)
+            last_response(c)->echo = c->sent + c->tunnel_body - c->out.len;
+        link_shutdown(c->link, PEER);
+        break;
     default: sim_progress(); break;
     }
 }
@@ -157,6 +227,8 @@ static bool client_step(struct sim_peer *peer)
     }
     moved = client_read(c);
     if (c->link != NULL)
+        moved = tunnel_step(c) || moved;
+    if (c->link != NULL)
         moved = client_write(c) || moved;
     if (c->link != NULL && !c->stays && c->reader.at == c->reader.asked && c->sent >= c->out.len) {
         client_over(c, CLIENT_LEFT);
@@ -190,7 +262,7 @@ struct client *client_last(void)
 static void barrier_add(struct client *c, unsigned for_response, bool interim_suffices)
 {
     c->barriers = sim_grow(c->barriers, c->barrier_count, sizeof(*c->barriers));
-    c->barriers[c->barrier_count++] = (struct barrier){c->out.len, for_response, interim_suffices};
+    c->barriers[c->barrier_count++] = (struct barrier){c->out.len, for_response, interim_suffices, false};
 }
 
 static void put_body(struct client *c, uint32_t id, const struct ask *ask)
@@ -214,6 +286,23 @@ static void put_body(struct client *c, uint32_t id, const struct ask *ask)
         bytes_printf(&c->out, "0\r\n%s\r\n", ask->trailers != NULL ? ask->trailers : "");
 }
 
+/* RFC 6455 1.3 */
+static const char handshake[] = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/* The bytes of a WebSocket: they wait for 101, or come right behind the handshake. */
+static void put_tunnel(struct client *c, uint32_t id, const struct ask *ask)
+{
+    c->tunnel = ask->tunnel;
+    c->tunnel_body = ask->body;
+    last_response(c)->tunnel = true;
+    if (!ask->tunnel_early)
+        barrier_add(c, c->reader.asked - 1, false);
+    if (!ask->tunnel_early)
+        c->barriers[c->barrier_count - 1].tunnel = true;
+    put_body(c, id, &(struct ask){.framing = ASK_LENGTH, .body = ask->body});
+}
+
 uint32_t client_ask(struct client *client, const struct ask *ask)
 {
     const char *method = ask->method != NULL ? ask->method : ask->framing == ASK_NONE ? "GET" : "POST";
@@ -231,12 +320,17 @@ uint32_t client_ask(struct client *client, const struct ask *ask)
         bytes_printf(&client->out, "Transfer-Encoding: chunked\r\n");
     if (ask->expects)
         bytes_printf(&client->out, "Expect: 100-continue\r\n");
+    if (ask->tunnel != TUNNEL_NONE)
+        bytes_printf(&client->out, "%s", handshake);
     bytes_printf(&client->out, "X-Body: %llu\r\n%s\r\n", (unsigned long long)ask->body,
                  ask->fields != NULL ? ask->fields : "");
     reader_ask(&client->reader, id, strcmp(method, "HEAD") == 0);
     if (ask->expects)
         barrier_add(client, n, true);
-    put_body(client, id, ask);
+    if (ask->tunnel != TUNNEL_NONE)
+        put_tunnel(client, id, ask);
+    else
+        put_body(client, id, ask);
     client_response(client, n)->asked_at = client->out.len;
     return id;
 }

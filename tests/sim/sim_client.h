@@ -28,6 +28,16 @@ struct barrier {
     size_t at;
     unsigned for_response;
     bool interim_suffices; /* 100-continue */
+    bool tunnel;           /* what is behind it goes through a tunnel */
+};
+
+/* A WebSocket, whose bytes are the request's body one way and its echo the other: who ends it, and when. */
+enum ask_tunnel {
+    TUNNEL_NONE,  /* it is none */
+    TUNNEL_SHUT,  /* the client ends its side behind its bytes */
+    TUNNEL_ECHO,  /* the same, when it has all of the echo */
+    TUNNEL_LEAVE, /* it closes when it has all of the echo (HTTP/2: see CANCEL_RECEIVED) */
+    TUNNEL_STAYS, /* it waits for the other side's end */
 };
 
 struct client {
@@ -61,6 +71,10 @@ struct client {
     unsigned barrier_count;
     uint64_t send_at, read_at;
     uint64_t connected_at;
+    enum ask_tunnel tunnel; /* of its last request */
+    uint64_t tunnel_body;
+    bool shut;      /* it ended its side of the tunnel */
+    bool their_end; /* the proxy did */
 };
 
 /* A client of a port of the core. It connects in the next run. */
@@ -82,7 +96,9 @@ struct ask {
     uint32_t chunk;       /* bytes of a chunk (0: 1000) */
     const char *trailers; /* lines as in `fields` */
     bool http10;
-    bool expects; /* Expect: 100-continue; the body waits for an answer */
+    bool expects;           /* Expect: 100-continue; the body waits for an answer */
+    enum ask_tunnel tunnel; /* the last request of an HTTP/1.1 connection; `body` is all that counts of its framing */
+    bool tunnel_early;      /* its bytes do not wait for an answer */
 };
 /* Appends a request to the script. Returns its id, which is never used again in this world. */
 uint32_t client_ask(struct client *client, const struct ask *ask);

@@ -191,6 +191,14 @@ static unsigned open_streams(const struct h2_client *c)
     return count;
 }
 
+/* Whether a request may be sent now: a WebSocket when SETTINGS have allowed it (RFC 8441 3). */
+static bool is_time(const struct h2_client *c, const struct h2_answer *a)
+{
+    return sim_now() >= a->ask.start_at &&
+           (!a->response.tunnel ||
+            nghttp2_session_get_remote_settings(c->session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1);
+}
+
 static bool requests_step(struct h2_client *c)
 {
     unsigned most = c->concurrent > 0 ? c->concurrent : UINT32_MAX;
@@ -204,7 +212,7 @@ static bool requests_step(struct h2_client *c)
             a->unsent = true;
             h2_answer_over(a, NGHTTP2_REFUSED_STREAM);
             moved = true;
-        } else if (a->state == H2_ASK_WAITS && open < most && sim_now() >= a->ask.start_at) {
+        } else if (a->state == H2_ASK_WAITS && open < most && is_time(c, a)) {
             h2_answer_open(a);
             open++;
             moved = true;

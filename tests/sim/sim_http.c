@@ -28,7 +28,7 @@ struct response *reader_ask(struct reader *r, uint32_t id, bool head_method)
 
     r->responses = sim_grow(r->responses, r->asked, sizeof(*r->responses));
     response = &r->responses[r->asked++];
-    *response = (struct response){.id = id, .head_method = head_method};
+    *response = (struct response){.id = id, .head_method = head_method, .echo = UINT64_MAX};
     return response;
 }
 
@@ -71,14 +71,21 @@ static bool take_line(struct reader *r, const uint8_t **bytes, size_t *len)
     return false;
 }
 
+void response_check_whole(const struct response *response)
+{
+    uint64_t whole = response->whole < response->echo ? response->whole : response->echo;
+
+    if (response->from_origin && !response->head_method && response->status != 304 && response->body != whole)
+        sim_violation("response %u: ended cleanly with %llu of %llu bytes", response->id,
+                      (unsigned long long)response->body, (unsigned long long)whole);
+}
+
 static void finish(struct reader *r)
 {
     struct response *response = current(r);
 
     response->complete = true;
-    if (response->from_origin && !response->head_method && response->status != 304 && response->body != response->whole)
-        sim_violation("response %u: ended cleanly with %llu of %llu bytes", response->id,
-                      (unsigned long long)response->body, (unsigned long long)response->whole);
+    response_check_whole(response);
     r->at++;
     /* A HEAD that was refused before it was read whole may be answered with a body: the proxy cannot know. */
     r->state = response->head_method && response->close && !response->from_origin ? READER_DEAD : READER_LINE;
@@ -99,7 +106,9 @@ static void read_status(struct reader *r)
         broken(r, "no status line");
         return;
     }
-    r->interim = status < 200;
+    if (status == 101 && !response->tunnel)
+        broken(r, "an upgrade that nobody asked for");
+    r->interim = status < 200 && !(status == 101 && response->tunnel);
     r->state = READER_FIELDS;
     if (!r->interim) {
         response->status = (unsigned)status;
@@ -140,6 +149,18 @@ static uint64_t number_field(const struct response *response, const char *name, 
     return number;
 }
 
+/* RFC 6455 4.2.2, with the key of its example. */
+static void check_upgrade(struct reader *r)
+{
+    const struct response *response = current(r);
+
+    if (!text_eq_nocase(response_field(&response->head, "upgrade"), TEXT("websocket")) ||
+        !text_eq_nocase(response_field(&response->head, "connection"), TEXT("upgrade")) ||
+        !text_eq(response_field(&response->head, "sec-websocket-accept"), TEXT("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")) ||
+        response->has_length || response->chunked)
+        broken(r, "not the answer to a WebSocket's handshake");
+}
+
 /* The final head is complete: how is its body framed? */
 static void begin_body(struct reader *r)
 {
@@ -159,8 +180,13 @@ static void begin_body(struct reader *r)
     response->from_origin = response->from_origin && there;
     if (response->from_origin && id != response->id)
         broken(r, "the answer to another request");
-    if (response_field(&response->head, "keep-alive").ptr != NULL ||
-        response_field(&response->head, "upgrade").ptr != NULL)
+    if (response->tunnel && response->status / 100 == 2 && response->from_origin)
+        broken(r, "a tunnel without 101");
+    if (response->status == 101)
+        check_upgrade(r);
+    else if (response_field(&response->head, "upgrade").ptr != NULL)
+        broken(r, "a hop-by-hop field");
+    if (response_field(&response->head, "keep-alive").ptr != NULL)
         broken(r, "a hop-by-hop field");
     if (r->state == READER_DEAD)
         return;

@@ -30,6 +30,8 @@ struct response {
     uint64_t whole; /* the body's true length as the origin says it (x-size) */
     uint64_t body;  /* bytes that came */
     bool complete;  /* ended cleanly */
+    bool tunnel;    /* it was asked for a WebSocket */
+    uint64_t echo;  /* bytes that were sent into it by a client that broke off; else UINT64_MAX */
 };
 
 enum reader_state {
@@ -60,6 +62,9 @@ struct response *reader_ask(struct reader *r, uint32_t id, bool head_method);
 /* Takes bytes. Whatever no proxy may send is a violation: answers that nobody asked for, framing that is broken or
    doubtful, bodies that are not the origin's, or that end cleanly and are short. */
 void reader_feed(struct reader *r, const uint8_t *bytes, size_t len);
+
+/* A violation when a response of an origin ended cleanly and is short. */
+void response_check_whole(const struct response *response);
 
 /* The connection ended, orderly or by a reset. */
 void reader_end(struct reader *r, bool reset);

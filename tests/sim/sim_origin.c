@@ -211,7 +211,7 @@ static bool conn_write(struct origin_conn *c)
 static void send_settings(struct origin_conn *c)
 {
     const struct origin *o = c->origin;
-    nghttp2_settings_entry entries[3];
+    nghttp2_settings_entry entries[4];
     size_t count = 0;
 
     c->greeted = true;
@@ -221,6 +221,8 @@ static void send_settings(struct origin_conn *c)
         entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, o->window};
     if (o->max_frame > 0)
         entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_MAX_FRAME_SIZE, o->max_frame};
+    if (o->tunnels)
+        entries[count++] = (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1};
     if (nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, entries, count) != 0)
         sim_abort("an origin's SETTINGS");
     if (o->window > 65535) /* the connection's window is not what binds */

@@ -12,7 +12,10 @@
  *     F refuses (REFUSED_STREAM) the first so many tries of this request
  *     P bytes of padding in each DATA frame                      y a priority field of this urgency
  *     T trailers, one of so many bytes; a pause behind the last piece is before them
- * A response carries x-id and x-size, and the body that sim_http.h gives that id. */
+ * A WebSocket (RFC 8441) is answered at once, after d ms, and all its bytes come back: its body is what the client
+ * sends, as far as x-body says. What a query says of bodies holds for the echo; only as much is taken as has gone back;
+ *     E ends its side behind so many bytes and takes the rest
+ * and another status refuses it. A response carries x-id and x-size, and the body that sim_http.h gives that id. */
 #ifndef CULVERT_TESTS_SIM_ORIGIN_H
 #define CULVERT_TESTS_SIM_ORIGIN_H
 
@@ -25,6 +28,7 @@ struct origin_request {
     unsigned refused; /* of these, provably not processed: REFUSED_STREAM */
     uint64_t body;    /* bytes of the last try */
     bool ended;       /* END_STREAM came */
+    bool tunnel;      /* it was an extended CONNECT */
     bool trailers;
     uint32_t reset; /* the code of a RST_STREAM that came, + 1 */
     bool lost;      /* its connection ended first */
@@ -42,6 +46,7 @@ struct origin {
     uint32_t max_frame;         /* MAX_FRAME_SIZE (0: not sent) */
     uint32_t settings_after_ms; /* its SETTINGS come so late */
     bool no_ack;                /* never acknowledges SETTINGS */
+    bool tunnels;               /* ENABLE_CONNECT_PROTOCOL: takes WebSockets */
     uint64_t cut_after;         /* breaks off behind so many bytes sent on a connection */
     enum cut cut;
     unsigned cut_conns;    /* only the first so many connections (0: all) */

@@ -54,11 +54,29 @@ void stream_rst(struct origin_stream *s, uint32_t code)
     sim_progress();
 }
 
+/* Where the body ends: all of it is there, but of an echo. */
+static uint64_t body_whole(const struct origin_stream *s)
+{
+    uint64_t end = plan_get(&s->plan, 'E', UINT64_MAX);
+
+    if (!s->echoes)
+        return plan_get(&s->plan, 'n', 0);
+    return s->body_said < end ? s->body_said : end;
+}
+
+/* How much of it is there. */
+static uint64_t body_there(const struct origin_stream *s)
+{
+    uint64_t whole = body_whole(s);
+
+    return s->echoes && s->body < whole ? s->body : whole;
+}
+
 /* How many body bytes may go now; 0: not before s->at. */
 static size_t body_room(struct origin_stream *s, size_t most)
 {
     uint64_t piece = plan_get(&s->plan, 'p', 0);
-    uint64_t stop = plan_get(&s->plan, 'n', 0);
+    uint64_t stop = body_there(s);
 
     if (plan_has(&s->plan, 'r') && plan_get(&s->plan, 'r', 0) < stop)
         stop = plan_get(&s->plan, 'r', 0);
@@ -74,7 +92,9 @@ static size_t body_room(struct origin_stream *s, size_t most)
 /* All body bytes are out, and nothing else is to happen there. */
 static bool body_ends(const struct origin_stream *s)
 {
-    return s->sent == plan_get(&s->plan, 'n', 0) && !plan_has(&s->plan, 'r') && !plan_has(&s->plan, 'x');
+    if (s->sent != body_there(s) || plan_has(&s->plan, 'r') || plan_has(&s->plan, 'x'))
+        return false;
+    return !s->echoes || s->ended || s->sent == plan_get(&s->plan, 'E', UINT64_MAX);
 }
 
 static void submit_trailers(const struct origin_stream *s)
@@ -151,15 +171,20 @@ static bool has_body(const struct origin_stream *s, uint64_t status)
 static void answer(struct origin_stream *s)
 {
     char status[24], id[24], size[24], length[24], urgency[24];
-    uint64_t n = plan_get(&s->plan, 'n', 0);
+    uint64_t n;
     uint64_t code = plan_get(&s->plan, 's', 200);
     struct bytes huge = {NULL, 0, 0};
     nghttp2_nv fields[8];
     nghttp2_data_provider provider = {{.ptr = s}, on_body};
     size_t count = 0;
     bool body = has_body(s, code);
-    uint64_t said = plan_get(&s->plan, 'l', 1) != 0 ? plan_get(&s->plan, 'L', n) : n;
+    bool has_length;
+    uint64_t said;
 
+    s->echoes = s->tunnel && code / 100 == 2;
+    has_length = plan_get(&s->plan, 'l', 1) != 0 && code != 204 && !s->echoes;
+    n = body_whole(s);
+    said = has_length ? plan_get(&s->plan, 'L', n) : n;
     snprintf(status, sizeof(status), "%llu", (unsigned long long)code);
     snprintf(id, sizeof(id), "%u", s->id);
     /* What is promised is what a client can know. */
@@ -168,7 +193,7 @@ static void answer(struct origin_stream *s)
     fields[count++] = field(":status", status);
     fields[count++] = field("x-id", id);
     fields[count++] = field("x-size", size);
-    if (plan_get(&s->plan, 'l', 1) != 0 && code != 204)
+    if (has_length)
         fields[count++] = field("content-length", length);
     for (uint64_t i = 0; i < plan_get(&s->plan, 'h', 0); i++)
         bytes_put(&huge, "h", 1);
@@ -180,8 +205,8 @@ static void answer(struct origin_stream *s)
         snprintf(urgency, sizeof(urgency), "u=%u", (unsigned)plan_get(&s->plan, 'y', 0));
         fields[count++] = field("priority", urgency);
     }
-    s->trailers_due = (plan_get(&s->plan, 't', 0) != 0 || plan_has(&s->plan, 'T')) && body;
-    if (n == 0 && !s->trailers_due && !plan_has(&s->plan, 'r') && !plan_has(&s->plan, 'x'))
+    s->trailers_due = (plan_get(&s->plan, 't', 0) != 0 || plan_has(&s->plan, 'T')) && body && !s->echoes;
+    if (n == 0 && !s->echoes && !s->trailers_due && !plan_has(&s->plan, 'r') && !plan_has(&s->plan, 'x'))
         body = false;
     s->state = STREAM_ANSWERS;
     s->at = sim_now() + plan_get(&s->plan, 'b', 0);
@@ -204,11 +229,21 @@ void stream_begin(struct origin_stream *s)
         submit_interim(s, early, ARRAY_SIZE(early));
 }
 
+/* How many body bytes of the request may be taken. */
+static uint64_t body_to_take(const struct origin_stream *s)
+{
+    uint64_t taken = s->body - s->unconsumed;
+
+    if (!s->tunnel || s->sent == plan_get(&s->plan, 'E', UINT64_MAX))
+        return s->unconsumed;
+    return s->sent - taken;
+}
+
 /* Body bytes of the request are taken at the plan's pace. */
 static bool stream_consume(struct origin_stream *s)
 {
     uint64_t pace = plan_get(&s->plan, 'u', 0);
-    size_t n = (size_t)s->unconsumed;
+    size_t n = (size_t)body_to_take(s);
 
     if (n == 0 || plan_has(&s->plan, 'U') || sim_now() < s->consume_at)
         return false;
@@ -285,7 +320,7 @@ uint64_t origin_streams_wake(const struct origin_conn *c)
             continue;
         if (s->state != STREAM_REQUEST && s->at > sim_now() && s->at < wake)
             wake = s->at;
-        if (s->unconsumed > 0 && s->consume_at > sim_now() && s->consume_at < wake)
+        if (body_to_take(s) > 0 && s->consume_at > sim_now() && s->consume_at < wake)
             wake = s->consume_at;
     }
     return wake;

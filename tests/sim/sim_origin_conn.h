@@ -31,7 +31,9 @@ struct origin_stream {
     bool deferred;
     bool trailers_due;
     bool head_only;
-    bool ended; /* the request is complete */
+    bool tunnel; /* a WebSocket ... */
+    bool echoes; /* ... that was accepted */
+    bool ended;  /* the request is complete */
     bool refused;
     bool expects;
     uint64_t body_said; /* x-body */

@@ -31,7 +31,8 @@ static enum cause late_cause(const struct exchange *ex)
         return CAUSE_BACKEND_TIMEOUT; /* the backend does not take the body */
     if (ex->state == EXCHANGE_BODY)
         return ex->back.window > 0 || ex->response.pipe.size == 0 ? CAUSE_BACKEND_TIMEOUT : CAUSE_CLIENT_STALLED;
-    return ex->request.state == MESSAGE_END ? CAUSE_BACKEND_TIMEOUT : CAUSE_CLIENT_TIMEOUT;
+    /* A WebSocket's client says nothing before it is answered. */
+    return ex->tunnel || ex->request.state == MESSAGE_END ? CAUSE_BACKEND_TIMEOUT : CAUSE_CLIENT_TIMEOUT;
 }
 
 /* The backend's time has run out. A client has a time of its own: HTTP/1.1's front watches it for its connection, but

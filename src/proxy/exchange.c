@@ -321,6 +321,11 @@ bool exchange_wants_body(const struct exchange *ex)
            (ex->back.ops || ex->state == EXCHANGE_QUEUED || ex->state == EXCHANGE_CONNECTING);
 }
 
+bool exchange_is_tunnel(const struct exchange *ex)
+{
+    return IS_ENABLED(CONFIG_WEBSOCKET) && ex->tunnel && ex->state == EXCHANGE_BODY && ex->back_status < 300;
+}
+
 bool exchange_is_whole(const struct exchange *ex)
 {
     return ex->request.passed == 0 && ex->response.ready == 0 && ex->status == 0;

@@ -305,6 +305,9 @@ void exchange_touch(struct exchange *ex);
 /* Whether the request could be sent again: nothing of its body has left, no response has begun. */
 bool exchange_is_whole(const struct exchange *ex);
 
+/* Whether it is a WebSocket that its backend took (RFC 8441): each side ends by itself (RFC 9113 8.5). */
+bool exchange_is_tunnel(const struct exchange *ex);
+
 /* Whether somebody will drain the request's body: a back has it, or the exchange waits for one. */
 bool exchange_wants_body(const struct exchange *ex);
 

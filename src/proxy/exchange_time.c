@@ -23,10 +23,10 @@ void exchange_exit(void)
 /* Who has let the time run out: nothing moved, in either direction. */
 static enum cause late_cause(const struct exchange *ex)
 {
+    if (ex->back.ops && exchange_is_tunnel(ex))
+        return CAUSE_TUNNEL_IDLE; /* half-closed, too */
     if (!ex->back.ops || ex->response.state == MESSAGE_END)
         return CAUSE_CLIENT_STALLED; /* the response is complete, it only waits to be taken */
-    if (ex->tunnel && ex->state == EXCHANGE_BODY)
-        return CAUSE_TUNNEL_IDLE;
     if (ex->request.pipe.size > 0)
         return CAUSE_BACKEND_TIMEOUT; /* the backend does not take the body */
     if (ex->state == EXCHANGE_BODY)

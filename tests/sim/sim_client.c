@@ -70,7 +70,7 @@ static bool in_tunnel(const struct client *c)
 /* The proxy has ended its side of a tunnel, and it takes what this one still has to send. */
 static bool client_half_closed(struct client *c)
 {
-    if (!in_tunnel(c) || c->sent == c->out.len || c->cut_done)
+    if (!in_tunnel(c) || (c->sent == c->out.len && c->tunnel != TUNNEL_STAYS) || c->cut_done)
         return false;
     c->their_end = true;
     reader_end(&c->reader, false);
@@ -98,7 +98,7 @@ static bool tunnel_step(struct client *c)
     if (c->cut_done || c->shut || !in_tunnel(c) || c->sent < c->out.len)
         return false;
     echoed = last_response(c)->body == c->tunnel_body;
-    if (c->their_end) {
+    if (c->their_end && c->tunnel != TUNNEL_STAYS) {
         client_over(c, CLIENT_ENDED);
     } else if (c->tunnel == TUNNEL_LEAVE && echoed) {
         last_response(c)->complete = true;
@@ -121,6 +121,10 @@ static bool client_read(struct client *c)
     size_t most = c->read_piece > 0 ? min_size(c->read_piece, sizeof(buf)) : sizeof(buf);
     size_t n = 0;
 
+    if (c->their_end && link_broken(c->link, PEER)) {
+        client_over(c, CLIENT_RESET);
+        return true;
+    }
     if (sim_now() < c->read_at || c->their_end)
         return false;
     if (c->read_stop - c->received < most)
@@ -230,7 +234,8 @@ static bool client_step(struct sim_peer *peer)
         moved = tunnel_step(c) || moved;
     if (c->link != NULL)
         moved = client_write(c) || moved;
-    if (c->link != NULL && !c->stays && c->reader.at == c->reader.asked && c->sent >= c->out.len) {
+    if (c->link != NULL && !c->stays && c->tunnel == TUNNEL_NONE && c->reader.at == c->reader.asked &&
+        c->sent >= c->out.len) {
         client_over(c, CLIENT_LEFT);
         moved = true;
     }

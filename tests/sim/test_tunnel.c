@@ -212,6 +212,28 @@ static void who_does_not_read_is_waited_for(void **state)
     }
 }
 
+/* ---- half-closed ---- */
+
+/* One side has ended, and the other neither ends nor says anything. */
+static void half_closed_and_idle(void **state)
+{
+    (void)state;
+    for (int theirs = 0; theirs < 2; theirs++)
+        for (int proto = 1; proto <= 1; proto++) {
+            struct origin *origin = begin(&(struct sim_options){.seed = 1});
+            struct ws ws =
+                theirs ? ws_echo(proto, 1000, "E=500", TUNNEL_STAYS) : ws_echo(proto, 1000, "r=2000", TUNNEL_SHUT);
+
+            sim_describe("HTTP/%d, ended by the origin %d", proto, theirs);
+            core_start(hasty, NULL);
+            sim_run(NULL, NULL, 10000);
+            CHECK(ws.h1 != NULL ? ws.h1->end != CLIENT_OPEN : h2_client_answer(ws.h2, 0)->state == H2_ASK_OVER);
+            CHECK(origin_request(origin, ws.id)->reset > 0);
+            core_check_field(ws.id, LINE_WORD, "tunnel-idle");
+            core_end();
+        }
+}
+
 /* ---- ends ---- */
 
 /* What the origin does within the tunnel, and what the log says of it. */
@@ -734,6 +756,7 @@ int main(void)
         cmocka_unit_test(echoes_whole),
         cmocka_unit_test(tunnels_beside_requests),
         cmocka_unit_test(who_does_not_read_is_waited_for),
+        cmocka_unit_test(half_closed_and_idle),
         cmocka_unit_test(origin_breaks_it),
         cmocka_unit_test(idle_ends),
         cmocka_unit_test(slow_is_not_idle),

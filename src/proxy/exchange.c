@@ -223,6 +223,11 @@ static void exchange_end(struct exchange *ex)
 
 void exchange_delivered(struct exchange *ex)
 {
+    if (ex->back.ops && exchange_is_tunnel(ex) && ex->request.state == MESSAGE_END) {
+        side_leave(&ex->front);
+        ex->conn = NULL;
+        return;
+    }
     exchange_end(ex);
 }
 
@@ -367,6 +372,8 @@ void exchange_back_gone(struct exchange *ex, enum cause failed, bool unprocessed
     if (failed == CAUSE_NONE) { /* the timer stays: the client must take the response in time */
         if (ex->front.ops)
             ex->front.ops->data(ex); /* nobody takes the rest of its request */
+        else
+            exchange_end(ex);
         return;
     }
     timer_cancel(&ex->timer);

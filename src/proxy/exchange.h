@@ -204,7 +204,8 @@ void exchange_retarget(struct exchange *ex);
 void exchange_refuse(struct exchange *ex, enum cause cause, unsigned status, const char *word);
 
 /* The front has delivered the whole response: the back is aborted if it is still there, the line is logged, and the
-   exchange is reclaimed at the end of the pass. The front forgets it. */
+   exchange is reclaimed at the end of the pass. A tunnel whose client has ended its side lives on without a front,
+   until its last bytes are with the backend. The front forgets it. */
 void exchange_delivered(struct exchange *ex);
 
 /* The same, but the exchange starts anew at once for the next request of the same front; `rest_len` bytes at rest_at of

@@ -283,12 +283,9 @@ static void advance(struct h1_conn *c, const struct pieces *pieces, const struct
 }
 
 /* Whether a tunnel whose backend has ended its side still takes what the client sends (RFC 9113 8.5: half-closed). */
-static bool tunnel_goes_on(const struct h1_conn *c)
+static bool tunnel_goes_on(const struct exchange *ex)
 {
-    const struct exchange *ex = c->ex;
-
-    return ex->tunnel && ex->back.ops && c->framing == H1_FRAME_CLOSE &&
-           (ex->request.state != MESSAGE_END || ex->request.pipe.size > 0);
+    return ex->back.ops && exchange_is_tunnel(ex) && ex->request.state != MESSAGE_END;
 }
 
 /* The response was delivered: the next request, or the end of the connection. */
@@ -296,7 +293,7 @@ static void response_done(struct h1_conn *c)
 {
     struct exchange *ex = c->ex;
 
-    if (tunnel_goes_on(c)) {
+    if (tunnel_goes_on(ex)) {
         conn_shutdown(&c->conn);
         return;
     }

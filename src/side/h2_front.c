@@ -173,6 +173,8 @@ static bool serve_news(struct h2_front *c, bool *waits)
             return false;
         if (!h2_io_grant(c->h2.ng, h2_front_stream(ex)))
             return false;
+        if (ex->front.ended && exchange_is_tunnel(ex) && h2_front_end_request(c, ex) != 0)
+            return false;
     }
     if (list_empty(&c->news))
         c->lacks = 0;
@@ -243,7 +245,7 @@ static void note_news(struct exchange *ex)
 
 static void op_data(struct exchange *ex)
 {
-    if (ex->front.deferred || !ex->begun)
+    if (ex->front.deferred || !ex->begun || (ex->front.ended && exchange_is_tunnel(ex)))
         note_news(ex);
 }
 

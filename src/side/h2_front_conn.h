@@ -163,6 +163,9 @@ bool h2_front_callbacks_init(void);
 bool h2_front_submit_settings(nghttp2_session *ng);
 /* Submits what stands ready of a response's head. False: no memory. */
 bool h2_front_submit(struct h2_front *c, struct exchange *ex);
+/* The response has left whole: what is left of the request is not wanted, and that is no error (RFC 9113 8.1); but a
+   tunnel's client goes on while its backend takes it. Not 0: no memory. */
+int h2_front_end_request(struct h2_front *c, const struct exchange *ex);
 
 /* ---- h2_front_turn.c ---- */
 

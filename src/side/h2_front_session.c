@@ -249,6 +249,13 @@ static void note_malformed(struct exchange *ex)
         ex->front.cause = CAUSE_BAD_REQUEST;
 }
 
+int h2_front_end_request(struct h2_front *c, const struct exchange *ex)
+{
+    if (ex->request.state == MESSAGE_END || (ex->back.ops && exchange_is_tunnel(ex)))
+        return 0;
+    return nghttp2_submit_rst_stream(c->h2.ng, NGHTTP2_FLAG_NONE, ex->front.stream_id, NGHTTP2_NO_ERROR);
+}
+
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct h2_front *c = user;
@@ -269,10 +276,7 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     if (!ex)
         return 0;
     ex->front.ended = true;
-    if (ex->request.state !=
-        MESSAGE_END) /* RFC 9113 8.1: the rest of the request is not wanted, and that is no error */
-        return nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
-    return 0;
+    return h2_front_end_request(c, ex);
 }
 
 static int on_stream_close(nghttp2_session *ng, int32_t stream_id, uint32_t code, void *user)

@@ -214,12 +214,79 @@ static void who_does_not_read_is_waited_for(void **state)
 
 /* ---- half-closed ---- */
 
+/* The origin ends its side and goes on taking: all of what the client sends, and its end. */
+static void check_their_end(int proto, const char *query, const struct sim_options *options)
+{
+    struct origin *origin = begin(options);
+    struct ws ws = ws_echo(proto, BIG, query, TUNNEL_SHUT);
+    const struct origin_request *r;
+
+    sim_describe("HTTP/%d, %s, latency %u, buffer %u", proto, query, options->latency_ms, options->origin_buffer);
+    if (ws.h2 != NULL)
+        ws.h2->stays = true; /* who closes takes what is under way with him */
+    core_start(core_patient, NULL);
+    core_run(600000);
+    sim_run(NULL, NULL, 10000);
+    core_settle();
+    CHECK(ws_response(&ws)->complete);
+    r = origin_request(origin, ws.id);
+    CHECK(r->ended && r->reset == 0);
+    CHECK_INT(r->body, BIG);
+    core_check_field(ws.id, LINE_END, "--");
+    check_alive(0, 0);
+    core_end();
+}
+
+static void origin_ends_its_side(void **state)
+{
+    static const char *const queries[] = {"E=0", "E=1000", "E=99999", "E=1000&u=50"};
+    static const struct sim_options worlds[] = {
+        {.seed = 1},
+        {.seed = 2, .latency_ms = 3},
+        {.seed = 3, .origin_buffer = 300, .latency_ms = 1},
+        {.seed = 4, .origin_buffer = 500, .client_buffer = 500, .again_percent = 30, .chop = 400},
+    };
+
+    (void)state;
+    for (size_t q = 0; q < ARRAY_SIZE(queries); q++)
+        for (size_t w = 0; w < ARRAY_SIZE(worlds); w++)
+            EACH_PROTO(proto)
+    check_their_end(proto, queries[q], &worlds[w]);
+}
+
+/* The origin ends its side, and soon after its connection: the client learns that nobody takes its bytes. */
+static void origin_ends_its_side_and_goes(void **state)
+{
+    (void)state;
+    EACH_PROTO(proto)
+    {
+        struct origin *origin = begin(&(struct sim_options){.seed = 1});
+        struct ws ws = ws_echo(proto, 1000, "E=500", TUNNEL_STAYS);
+
+        sim_describe("HTTP/%d", proto);
+        core_start(core_patient, NULL);
+        sim_run(NULL, NULL, 100);
+        CHECK_INT(ws_response(&ws)->body, 500);
+        origin_break(origin, false);
+        sim_run(NULL, NULL, 100);
+        CHECK(ws_response(&ws)->complete);
+        CHECK(ws.h1 != NULL || h2_client_answer(ws.h2, 0)->state == H2_ASK_OVER);
+        core_settle();
+        core_check_field(ws.id, LINE_END, "--");
+        if (ws.h1 != NULL) /* it was told by the end alone that there was */
+            client_close(ws.h1, false);
+        check_alive(0, 0);
+        core_end();
+    }
+}
+
 /* One side has ended, and the other neither ends nor says anything. */
 static void half_closed_and_idle(void **state)
 {
     (void)state;
     for (int theirs = 0; theirs < 2; theirs++)
-        for (int proto = 1; proto <= 1; proto++) {
+        EACH_PROTO(proto)
+        {
             struct origin *origin = begin(&(struct sim_options){.seed = 1});
             struct ws ws =
                 theirs ? ws_echo(proto, 1000, "E=500", TUNNEL_STAYS) : ws_echo(proto, 1000, "r=2000", TUNNEL_SHUT);
@@ -756,6 +823,8 @@ int main(void)
         cmocka_unit_test(echoes_whole),
         cmocka_unit_test(tunnels_beside_requests),
         cmocka_unit_test(who_does_not_read_is_waited_for),
+        cmocka_unit_test(origin_ends_its_side),
+        cmocka_unit_test(origin_ends_its_side_and_goes),
         cmocka_unit_test(half_closed_and_idle),
         cmocka_unit_test(origin_breaks_it),
         cmocka_unit_test(idle_ends),

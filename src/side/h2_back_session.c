@@ -95,6 +95,29 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *frame, ng
     return ex ? refuse(ex, CAUSE_BACKEND_PROTOCOL) : 0;
 }
 
+/* Whether Content-Length holds. nghttp2 sees to that (RFC 9113 8.1.1), but not where CONNECT was refused. `more`: bytes
+   that came and are not counted yet; `end`: no others will. */
+static bool length_holds(const struct exchange *ex, size_t more, bool end)
+{
+    const struct message *m = &ex->response;
+    uint64_t received = m->received + more;
+
+    if (!ex->tunnel || !m->has_length || exchange_bodiless(ex, ex->back_status))
+        return true;
+    return end ? received == m->length : received <= m->length;
+}
+
+/* END_STREAM came. */
+static int end_response(nghttp2_session *ng, struct exchange *ex, struct section *trailers)
+{
+    if (ex->back.cause != CAUSE_NONE)
+        return 0;
+    if (!length_holds(ex, 0, true))
+        return reset_stream(ng, ex, CAUSE_BACKEND_LENGTH, NGHTTP2_PROTOCOL_ERROR);
+    exchange_pushed_end(ex, &ex->response, trailers);
+    return 0;
+}
+
 /* How many interim heads may wait for a slow client: the final head and trailers need their places. */
 #define INTERIM_WAITING (HEAD_SECTIONS - 2)
 
@@ -107,9 +130,7 @@ static int on_headers(nghttp2_session *ng, struct exchange *ex, const nghttp2_fr
 
     if (m->state != MESSAGE_HEAD) {
         forward_trailers(&m->head, section);
-        if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
-            exchange_pushed_end(ex, m, section);
-        return 0;
+        return frame->hd.flags & NGHTTP2_FLAG_END_STREAM ? end_response(ng, ex, section) : 0;
     }
     if (status == 101)
         return reset_stream(ng, ex, CAUSE_BACKEND_PROTOCOL,
@@ -124,9 +145,7 @@ static int on_headers(nghttp2_session *ng, struct exchange *ex, const nghttp2_fr
     }
     if (!exchange_response(ex, status))
         return reset_stream(ng, ex, head_fault(ex), NGHTTP2_INTERNAL_ERROR);
-    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
-        exchange_pushed_end(ex, m, NULL);
-    return 0;
+    return frame->hd.flags & NGHTTP2_FLAG_END_STREAM ? end_response(ng, ex, NULL) : 0;
 }
 
 /* ---- the peer's settings ---- */
@@ -155,9 +174,7 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
         back->pings = 0;
         if (ex && frame->data.padlen > 0 && !h2_io_padded(ng, h2_back_stream(ex)))
             return NGHTTP2_ERR_CALLBACK_FAILURE;
-        if (ex && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-            exchange_pushed_end(ex, &ex->response, NULL);
-        return 0;
+        return ex && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ? end_response(ng, ex, NULL) : 0;
     case NGHTTP2_RST_STREAM:
         if (frame->rst_stream.error_code == NGHTTP2_ENHANCE_YOUR_CALM)
             backend_conn_calm(&back->base);
@@ -200,7 +217,11 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t stream_id, 
     /* The connection's window comes back at once, so that one stream's stall starves no other. */
     if (nghttp2_session_consume_connection(ng, len) != 0)
         return NGHTTP2_ERR_CALLBACK_FAILURE;
-    if (!ex || h2_io_receive(h2_back_stream(ex), data, len))
+    if (!ex || ex->back.cause != CAUSE_NONE)
+        return 0; /* what comes before the reset has left is part of nothing */
+    if (!length_holds(ex, len, false))
+        return reset_stream(ng, ex, CAUSE_BACKEND_LENGTH, NGHTTP2_PROTOCOL_ERROR);
+    if (h2_io_receive(h2_back_stream(ex), data, len))
         return 0;
     return reset_stream(ng, ex, CAUSE_BACKEND_PROTOCOL, NGHTTP2_FLOW_CONTROL_ERROR);
 }

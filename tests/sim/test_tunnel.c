@@ -478,6 +478,38 @@ static void origin_refuses(void **state)
         }
 }
 
+/* An answer whose Content-Length lies is cut, or never seen; and what follows on the connection is not taken for it. */
+static void refusals_that_lie(void **state)
+{
+    static const char *const queries[] = {"s=403&n=500&L=100",     "s=403&n=500&L=900",
+                                          "s=403&n=0&L=5",         "s=403&n=5&L=0",
+                                          "s=403&n=500&L=900&t=1", "s=403&n=9000&L=500&p=500&q=1",
+                                          "s=403&n=11&L=4&w=1&W=1"};
+
+    (void)state;
+    for (size_t q = 0; q < 8 * ARRAY_SIZE(queries); q++) /* in pieces, too */
+        EACH_PROTO(proto)
+        {
+            const char *query = queries[q / 8];
+            struct ws ws;
+
+            begin(&(struct sim_options){.seed = q + 1, .origin_buffer = q % 8, .latency_ms = q % 4});
+            ws = ws_echo(proto, 3000, query, TUNNEL_SHUT);
+            /* An upload is in the way of the reset. */
+            client_ask(client_new(FRONT_PORT), &(struct ask){.framing = ASK_LENGTH, .body = 3000});
+            sim_describe("HTTP/%d, %s", proto, query);
+            if (ws.h1 != NULL)
+                ws.h1->stays = true; /* it would see more bytes */
+            core_start(core_patient, NULL);
+            core_run(600000);
+            core_settle();
+            CHECK(ws_status(&ws) == 403 || ws_status(&ws) == 502 ||
+                  (ws_status(&ws) == 0 && ws.h1 != NULL && ws.h1->end != CLIENT_OPEN)); /* cut within its head */
+            core_check_field(ws.id, LINE_WORD, "backend-length");
+            core_end();
+        }
+}
+
 /* SETTINGS that do not allow tunnels: nothing of it reaches the origin, whose requests pass. */
 static void not_every_backend_takes_tunnels(void **state)
 {
@@ -832,6 +864,7 @@ int main(void)
         cmocka_unit_test(client_goes),
         cmocka_unit_test(client_cancels),
         cmocka_unit_test(origin_refuses),
+        cmocka_unit_test(refusals_that_lie),
         cmocka_unit_test(not_every_backend_takes_tunnels),
         cmocka_unit_test(late_settings),
         cmocka_unit_test(full_backend_is_waited_for),

@@ -54,6 +54,7 @@ static void make_origin(const struct scenario *scenario, struct origin *origin)
     origin->piece = often(20) ? 200 + scaled(3000) : 0;
     origin->settings_after_ms = often(20) ? scaled(2000) : 0;
     origin->max_streams = often(30) ? between(1, 5) : 0;
+    origin->tunnels = IS_ENABLED(CONFIG_WEBSOCKET) && (scenario->calm || often(90));
     if (scenario->calm)
         return;
     origin->goaway_after = often(20) ? between(1, 8) : 0;
@@ -136,6 +137,43 @@ struct bytes scenario_query(const struct scenario *scenario)
         put_misfortune(scenario, size, &q);
     bytes_put(&q, "", 1);
     return q;
+}
+
+/* ---- tunnels ---- */
+
+bool scenario_has_tunnels(const struct scenario *scenario)
+{
+    return IS_ENABLED(CONFIG_WEBSOCKET) && !(scenario->calm && scenario->tunnels >= CONFIG_UPLOADS / 2);
+}
+
+void scenario_tunnel(struct scenario *scenario, struct ask *ask, bool h2)
+{
+    struct bytes q = {NULL, 0, 0};
+    uint32_t size = scenario_body(scenario);
+    bool refused = often(10), ended = often(15);
+
+    scenario->tunnels++;
+    bytes_printf(&q, "d=%u", often(20) ? scaled(300) : 0);
+    if (refused)
+        bytes_printf(&q, "&s=%u&n=%u", often(50) ? 403 : 426, scenario_body(scenario));
+    if (ended)
+        bytes_printf(&q, "&E=%u", scaled(size));
+    if (often(20))
+        bytes_printf(&q, "&p=%u&q=%u", 1 + size / between(1, 20), between(0, 20));
+    if (often(15))
+        bytes_printf(&q, "&i=%u", between(1, 3));
+    if (often(20))
+        bytes_printf(&q, "&u=%u", 1 + scaled(20000));
+    if (often(10))
+        bytes_printf(&q, "&P=%u", between(1, 255));
+    if (!scenario->calm)
+        put_misfortune(scenario, size, &q);
+    bytes_put(&q, "", 1);
+    *ask = (struct ask){.query = (const char *)q.ptr, .body = size};
+    ask->tunnel = often(50) ? TUNNEL_SHUT : often(80) || h2 ? TUNNEL_ECHO : TUNNEL_LEAVE;
+    if (!scenario->calm && !ended && often(10))
+        ask->tunnel = TUNNEL_STAYS;
+    ask->tunnel_early = (h2 || (scenario->calm && !refused)) && often(20);
 }
 
 /* ---- the run ---- */

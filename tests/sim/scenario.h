@@ -13,6 +13,7 @@ struct scenario {
     struct origin *origin;
     bool calm;
     bool tiny; /* buffers of a few bytes: bodies are short */
+    unsigned tunnels;
 };
 
 /* ---- chance, out of the world's seed ---- */
@@ -31,6 +32,11 @@ void scenario_begin(struct scenario *scenario, uint64_t seed);
 uint32_t scenario_body(const struct scenario *scenario);
 /* A query for the origin, NUL-terminated. The caller gives its `ptr` to sim_free. */
 struct bytes scenario_query(const struct scenario *scenario);
+/* Whether one more request may be a WebSocket: each holds the memory of an upload for as long as it lives. */
+bool scenario_has_tunnels(const struct scenario *scenario);
+/* Makes a WebSocket of a request, instead of a query and a body; for HTTP/2 when `h2`. Its `query` is given to sim_free
+   by the caller. */
+void scenario_tunnel(struct scenario *scenario, struct ask *ask, bool h2);
 
 /* Starts the core and runs the world to its end. `check` (after a calm one) looks whether all was answered. */
 void scenario_run(const struct scenario *scenario, void (*check)(void));

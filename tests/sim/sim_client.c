@@ -64,7 +64,7 @@ static struct response *last_response(const struct client *c)
 
 static bool in_tunnel(const struct client *c)
 {
-    return c->tunnel != TUNNEL_NONE && last_response(c)->status == 101;
+    return c->tunnel != TUNNEL_NONE && response_is_tunnel(last_response(c));
 }
 
 /* The proxy has ended its side of a tunnel, and it takes what this one still has to send. */
@@ -162,7 +162,7 @@ static size_t client_limit(const struct client *c)
     for (unsigned i = 0; i < c->barrier_count; i++) {
         const struct barrier *b = &c->barriers[i];
         const struct response *response = &c->reader.responses[b->for_response];
-        bool passed = b->tunnel ? response->status == 101
+        bool passed = b->tunnel ? response_is_tunnel(response)
                                 : response->complete ||
                                       (b->interim_suffices && (response->interim_count > 0 || response->status != 0));
 

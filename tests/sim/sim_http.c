@@ -71,6 +71,11 @@ static bool take_line(struct reader *r, const uint8_t **bytes, size_t *len)
     return false;
 }
 
+bool response_is_tunnel(const struct response *response)
+{
+    return response->status == 101 && response->close; /* which is said when the head is complete */
+}
+
 void response_check_whole(const struct response *response)
 {
     uint64_t whole = response->whole < response->echo ? response->whole : response->echo;

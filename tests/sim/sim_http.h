@@ -63,6 +63,8 @@ struct response *reader_ask(struct reader *r, uint32_t id, bool head_method);
    doubtful, bodies that are not the origin's, or that end cleanly and are short. */
 void reader_feed(struct reader *r, const uint8_t *bytes, size_t len);
 
+/* Whether it is a whole 101. */
+bool response_is_tunnel(const struct response *response);
 /* A violation when a response of an origin ended cleanly and is short. */
 void response_check_whole(const struct response *response);
 

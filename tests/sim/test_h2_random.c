@@ -9,6 +9,29 @@ static struct h2_client *clients[6];
 static unsigned client_count;
 static unsigned uploads;
 
+/* What a client does to its stream, when it is not calm. */
+static void make_misfortune(const struct scenario *scenario, struct h2_ask *ask)
+{
+    if (!scenario->calm && often(10)) {
+        ask->cancel = often(50) ? CANCEL_SENT : CANCEL_RECEIVED;
+        ask->cancel_at = scaled(20000);
+    }
+    if (!scenario->calm && often(4))
+        ask->stall_after = 1 + scaled(20000);
+}
+
+static void make_tunnel(struct scenario *scenario, struct h2_client *c)
+{
+    struct h2_ask ask = {.start_at = often(50) ? 0 : scaled(1000)};
+
+    uploads++;
+    scenario_tunnel(scenario, &ask.ask, true);
+    ask.piece = often(30) ? 20 + scaled(5000) : 0;
+    make_misfortune(scenario, &ask);
+    h2_client_ask(c, &ask);
+    sim_free((void *)(uintptr_t)ask.ask.query);
+}
+
 static void make_request(const struct scenario *scenario, struct h2_client *c)
 {
     static const char *const methods[] = {NULL, "HEAD", "DELETE", "OPTIONS", "PATCH"};
@@ -29,17 +52,12 @@ static void make_request(const struct scenario *scenario, struct h2_client *c)
     }
     if (often(10))
         ask.ask.fields = "cookie: a=1\ncookie: b=2; c=3\nx-more: 1\n";
-    if (!scenario->calm && often(10)) {
-        ask.cancel = often(50) ? CANCEL_SENT : CANCEL_RECEIVED;
-        ask.cancel_at = scaled(20000);
-    }
-    if (!scenario->calm && often(4))
-        ask.stall_after = 1 + scaled(20000);
+    make_misfortune(scenario, &ask);
     h2_client_ask(c, &ask);
     sim_free(query.ptr);
 }
 
-static struct h2_client *make_client(const struct scenario *scenario)
+static struct h2_client *make_client(struct scenario *scenario)
 {
     struct h2_client *c = h2_client_new(FRONT_PORT);
     unsigned requests = between(1, 12);
@@ -55,7 +73,10 @@ static struct h2_client *make_client(const struct scenario *scenario)
     c->no_ack = often(5);
     c->deaf_until = often(10) ? c->start_at + scaled(400) : 0;
     for (unsigned n = 0; n < requests; n++)
-        make_request(scenario, c);
+        if (often(7) && scenario_has_tunnels(scenario) && !(scenario->calm && uploads >= CONFIG_UPLOADS))
+            make_tunnel(scenario, c);
+        else
+            make_request(scenario, c);
     if (scenario->calm)
         return c;
     if (often(15)) {

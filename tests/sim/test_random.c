@@ -20,6 +20,15 @@ static void slow_down(const struct scenario *scenario)
         origin->pause_ms = often(10) ? 1 : 0;
 }
 
+static void make_tunnel(struct scenario *scenario, struct client *c)
+{
+    struct ask ask;
+
+    scenario_tunnel(scenario, &ask, false);
+    client_ask(c, &ask);
+    sim_free((void *)(uintptr_t)ask.query);
+}
+
 static void make_request(const struct scenario *scenario, struct client *c)
 {
     static const char *const methods[] = {NULL, "HEAD", "DELETE", "OPTIONS", "PATCH"};
@@ -43,7 +52,7 @@ static void make_request(const struct scenario *scenario, struct client *c)
     sim_free(query.ptr);
 }
 
-static void make_client(const struct scenario *scenario)
+static void make_client(struct scenario *scenario)
 {
     struct client *c = client_new(FRONT_PORT);
     unsigned requests = between(1, 5);
@@ -54,7 +63,11 @@ static void make_client(const struct scenario *scenario)
     c->pause_ms = often(20) && !(scenario->calm && c->piece < 200) ? between(1, 5) : 0;
     c->read_piece = often(30) ? 1 + scaled(10000) : 0;
     c->read_pause_ms = often(20) && !(scenario->calm && c->read_piece < 200) ? between(1, 10) : 0;
-    for (unsigned n = 0; n < requests; n++)
+    for (unsigned n = 1; n < requests; n++)
+        make_request(scenario, c);
+    if (often(20) && scenario_has_tunnels(scenario))
+        make_tunnel(scenario, c);
+    else
         make_request(scenario, c);
     if (scenario->calm)
         return;
@@ -64,7 +77,7 @@ static void make_client(const struct scenario *scenario)
     }
     if (often(10))
         c->leave_after = 1 + scaled(60000);
-    if (often(5))
+    if (c->tunnel == TUNNEL_NONE && often(5))
         client_raw(c, "GARBAGE\r\n\r\n", 11, 1);
 }
 

@@ -29,9 +29,17 @@ static_assert(sizeof(struct pipe_block) <= SLAB_PIECE, "a block is a piece of a 
 
 POOL(body_block, struct pipe_block, GUARANTEED_BLOCKS);
 
+/* What is left to HTTP/2 sessions. */
+#define KEPT (SLAB_COUNT / 8)
+
 static uint32_t promised; /* blocks of the pool that open pipes are sure of */
 static uint32_t peak;     /* the most blocks ever in use */
 static uint32_t lodgers;  /* pipes that are lent even what they are guaranteed */
+
+static void open_pipe(struct pipe *pipe, uint32_t guaranteed, bool on_credit)
+{
+    *pipe = (struct pipe){.limit = guaranteed, .guaranteed = guaranteed, .open = true, .lent = on_credit};
+}
 
 void pipe_open(struct pipe *pipe, uint32_t guaranteed)
 {
@@ -40,14 +48,14 @@ void pipe_open(struct pipe *pipe, uint32_t guaranteed)
     if (guaranteed % BLOCK != 0 || blocks > GUARANTEED_BLOCKS - promised)
         panic("pipe", "a guarantee that the pool is not made for");
     promised += blocks;
-    *pipe = (struct pipe){.limit = guaranteed, .guaranteed = guaranteed, .open = true};
+    open_pipe(pipe, guaranteed, false);
 }
 
 bool pipe_open_lent(struct pipe *pipe, uint32_t guaranteed)
 {
     if (pipe_lendable(guaranteed) == 0 || !slab_lend(PIPE_BLOCKS(guaranteed)))
         return false;
-    *pipe = (struct pipe){.limit = guaranteed, .guaranteed = guaranteed, .open = true, .lent = true};
+    open_pipe(pipe, guaranteed, true);
     lodgers++;
     return true;
 }
@@ -55,9 +63,8 @@ bool pipe_open_lent(struct pipe *pipe, uint32_t guaranteed)
 uint32_t pipe_lendable(uint32_t guaranteed)
 {
     uint32_t left = slab_left();
-    uint32_t kept = slab_count() / 8;
 
-    return left > kept ? (left - kept) / PIPE_BLOCKS(guaranteed) : 0;
+    return left > KEPT ? (left - KEPT) / PIPE_BLOCKS(guaranteed) : 0;
 }
 
 /* Blocks of the pool that a pipe is sure of. */
@@ -247,7 +254,7 @@ size_t pipe_read(struct pipe *pipe, void *buf, size_t cap)
 uint32_t pipe_borrow(struct pipe *pipe, uint32_t want)
 {
     uint32_t left = slab_left();
-    uint32_t kept = slab_count() / 4;
+    uint32_t kept = SLAB_COUNT / 4;
     uint32_t blocks = want / BLOCK;
 
     if (!pipe->open || pipe->limit >= CONFIG_WINDOW_MAX)
@@ -285,15 +292,15 @@ uint32_t pipe_give_back(struct pipe *pipe, uint32_t most, uint32_t floor)
 
 bool pipe_short(void)
 {
-    return slab_left() < slab_count() / (lodgers > 0 ? 2 : 4);
+    return slab_left() < SLAB_COUNT / (lodgers > 0 ? 2 : 4);
 }
 
 bool pipe_plenty(void)
 {
-    return slab_left() > slab_count() / 4 * 3;
+    return slab_left() > SLAB_COUNT / 4 * 3;
 }
 
 void pipe_stats(struct pipe_stats *stats)
 {
-    *stats = (struct pipe_stats){.used = blocks_used(), .peak = peak, .lent = slab_lent(), .shared = slab_count()};
+    *stats = (struct pipe_stats){.used = blocks_used(), .peak = peak, .lent = slab_lent(), .shared = SLAB_COUNT};
 }

@@ -26,14 +26,9 @@ static_assert(SLAB_PIECES <= UINT16_MAX, "H2_EXTENT holds too many body blocks")
 
 /* ---- credit ---- */
 
-uint32_t slab_count(void)
-{
-    return (uint32_t)(CONFIG_SLABS * SLAB_PIECES);
-}
-
 uint32_t slab_left(void)
 {
-    return slab_count() - lent - whole * (uint32_t)SLAB_PIECES;
+    return SLAB_COUNT - lent - whole * (uint32_t)SLAB_PIECES;
 }
 
 uint32_t slab_lent(void)

@@ -24,7 +24,7 @@ void slab_return(uint32_t n);
 /* Pieces that can still be lent, or be had as whole slabs, SLAB_PIECES each. */
 uint32_t slab_left(void);
 /* What slab_left() is when all is there. */
-uint32_t slab_count(void);
+#define SLAB_COUNT ((uint32_t)(CONFIG_SLABS * SLAB_PIECES))
 /* How many are lent. */
 uint32_t slab_lent(void);
 

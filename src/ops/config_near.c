@@ -1,4 +1,5 @@
-/* Words of a table: which one is there, and which one a misspelt word was probably meant to be. */
+/* Words of a table: which one is there, and (CONFIG_CONF_EXPLAIN) which one a misspelt word was probably meant to be.
+ */
 #include "ops/config_reader.h"
 
 /* Longer names are not compared. */
@@ -39,7 +40,7 @@ struct text conf_near(struct text word, const struct conf_names *names)
     size_t best = 2 + word.len / 5; /* of long names more letters may be wrong */
     struct text near = {NULL, 0};
 
-    if (word.len < 2 || word.len > NAME_MAX_LEN)
+    if (!IS_ENABLED(CONFIG_CONF_EXPLAIN) || word.len < 2 || word.len > NAME_MAX_LEN)
         return near;
     for (size_t i = 0; i < names->count; i++) {
         struct text name = name_at(names, i);

@@ -146,23 +146,23 @@ static bool may_wait(struct h2_front *c)
     return true;
 }
 
-/* Serves exchanges with news, until its memory should be relieved of heads by a write. *waits: the next one waits for
-   memory of others. False: no memory. */
-static bool serve_news(struct h2_front *c, bool *waits)
+/* Serves exchanges with news, until its memory should be relieved of heads by a write. False: no memory. */
+static bool serve_news(struct h2_front *c)
 {
-    *waits = false;
     while (!list_empty(&c->news) && c->pending < H2_FRONT_PENDING_MOST && h2_session_takes_news(&c->h2)) {
         struct exchange *ex = container_of(c->news.next, struct exchange, front.dirty);
         bool fits = takes_head(c, ex);
 
-        if (!fits && (c->blocked || c->pending > 0 || nghttp2_session_get_outbound_queue_size(c->h2.ng) > 0))
+        if (!fits && (c->blocked || c->pending > 0 || nghttp2_session_get_outbound_queue_size(c->h2.ng) > 0)) {
+            c->lacks = 0;
             return true;
-        *waits = !fits && ex->state != EXCHANGE_ANSWERED && may_wait(c);
-        if (*waits)
+        }
+        fits = fits || ex->state == EXCHANGE_ANSWERED;
+        if (!fits && may_wait(c))
             return true;
         c->lacks = 0;
         list_remove(&ex->front.dirty);
-        if (!fits && ex->state != EXCHANGE_ANSWERED) { /* one such head must not end the connection */
+        if (!fits) { /* one such head must not end the connection */
             exchange_fail(ex, CAUSE_NO_ROOM);
             continue;
         }
@@ -195,11 +195,10 @@ void h2_front_serve(struct h2_front *c)
 {
     enum port_result result;
     bool more = false;
-    bool waits;
 
     if (c->closed)
         return;
-    if (c->failed || !serve_news(c, &waits)) {
+    if (c->failed || !serve_news(c)) {
         h2_front_lose(c, CAUSE_NO_ROOM);
         return;
     }
@@ -213,7 +212,7 @@ void h2_front_serve(struct h2_front *c)
     c->blocked = result == PORT_AGAIN;
     if (!c->blocked)
         c->pending = 0;
-    if ((more || (!list_empty(&c->news) && !waits)) && !c->blocked)
+    if ((more || (!list_empty(&c->news) && c->lacks == 0)) && !c->blocked)
         loop_mark(&c->task);
     if (c->end == H2_CLIENT_LEAVES && c->open == 0 && !h2_session_wants_write(&c->h2)) {
         h2_front_lose(c, CAUSE_NONE);

@@ -13,8 +13,7 @@
 enum h2_front_wait {
     H2_CLIENT_HEAD,    /* the rest of a header block, or the preface */
     H2_CLIENT_WRITE,   /* the client takes no bytes */
-    H2_CLIENT_ROOM,    /* room for a stream that it opens, or memory for a response's head */
-    H2_CLIENT_PAUSE,   /* a backend, by a stream whose early body has no room: nothing is read, and others need that */
+    H2_CLIENT_ROOM,    /* room for a stream that it opens, or for an early body; memory for a response's head */
     H2_CLIENT_IDLE,    /* there is no stream */
     H2_CLIENT_NOTHING, /* the timer is not set */
 };
@@ -137,15 +136,13 @@ bool h2_room_may_wait(const struct h2_front *c);
 void h2_room_wait(struct h2_front *c);
 /* Whether a stream still waits: false when there is room, or when it has waited too long. */
 bool h2_room_waits(struct h2_front *c);
-/* It, or a head, has waited for a while without any news. */
+/* It, a head or an early body has waited for a while without any news. */
 void h2_room_tick(struct h2_front *c);
 /* It waits no more. Harmless when none did. */
 void h2_room_leave(struct h2_front *c);
 /* Whether a body that came early has no room and waits for a backend, so that nothing is read, while other streams need
    window, or more of their bodies. */
 bool h2_room_is_paused(const struct h2_front *c);
-/* That has lasted: such bodies' streams are refused. */
-void h2_room_end_pause(struct h2_front *c);
 
 /* ---- h2_front_time.c ---- */
 

@@ -81,36 +81,69 @@ size_t h2_front_first_read(size_t most)
     return scarce ? min_size(most, NGHTTP2_CLIENT_MAGIC_LEN) : most;
 }
 
-/* ---- waiting ---- */
+/* ---- the pause ---- */
 
-/* Whether a response waits for window. */
-static bool needs_window(const struct h2_front *c)
+/* Whether a stream of the client goes on only when something is read: window for a response, or (`bodies`) a body's
+   bytes. */
+static bool needs_input(const struct h2_front *c, bool bodies)
 {
     if (nghttp2_session_get_remote_window_size(c->h2.ng) <= 0)
         return true;
     LIST_EACH (node, &c->streams) {
         const struct exchange *ex = container_of(node, struct exchange, front.node);
 
-        if (nghttp2_session_get_stream_remote_window_size(c->h2.ng, ex->front.stream_id) == 0)
+        if ((bodies && exchange_wants_body(ex)) ||
+            nghttp2_session_get_stream_remote_window_size(c->h2.ng, ex->front.stream_id) == 0)
             return true;
     }
     return false;
 }
 
-/* Whether a body's bytes are waited for. */
-static bool needs_body(const struct h2_front *c)
+/* Whether a body fills its pipe and has no backend yet that would drain it. */
+static bool is_in_the_way(const struct exchange *ex)
+{
+    return exchange_wants_body(ex) && !ex->back.ops && pipe_space(&ex->request.pipe) == 0;
+}
+
+bool h2_room_is_paused(const struct h2_front *c)
+{
+    bool paused = false, awaited = false;
+
+    if (c->settled)
+        return false;
+    LIST_EACH (node, &c->streams) {
+        const struct exchange *ex = container_of(node, struct exchange, front.node);
+
+        if (is_in_the_way(ex))
+            paused = true;
+        else if (exchange_wants_body(ex) && ex->back.ops && pipe_space(&ex->request.pipe) > 0)
+            awaited = true; /* its backend waits for more */
+    }
+    return paused && (awaited || needs_input(c, false));
+}
+
+/* It has lasted: such bodies' streams are refused. */
+static void end_pause(struct h2_front *c)
 {
     LIST_EACH (node, &c->streams) {
-        if (exchange_wants_body(container_of(node, struct exchange, front.node)))
-            return true;
+        struct exchange *ex = container_of(node, struct exchange, front.node);
+
+        if (!is_in_the_way(ex))
+            continue;
+        ex->front.cause = CAUSE_NO_ROOM;
+        ex->word = "early-body";
+        if (nghttp2_submit_rst_stream(c->h2.ng, NGHTTP2_FLAG_NONE, ex->front.stream_id, NGHTTP2_REFUSED_STREAM) != 0)
+            c->failed = true;
     }
-    return false;
+    c->tries = 0;
 }
+
+/* ---- waiting ---- */
 
 bool h2_room_may_wait(const struct h2_front *c)
 {
     return CONFIG_H2_WAIT_MS > 0 && c->tries < H2_ROOM_TRIES && c->end != H2_CLIENT_LEAVES && !c->blocked &&
-           !needs_body(c) && !needs_window(c);
+           !needs_input(c, true);
 }
 
 void h2_room_taken(struct h2_front *c)
@@ -139,6 +172,10 @@ void h2_room_tick(struct h2_front *c)
 {
     if (list_linked(&c->parked))
         c->tries++;
+    else if (!h2_room_is_paused(c))
+        c->tries = 0;
+    else if (++c->tries == H2_ROOM_TRIES)
+        end_pause(c);
     if (c->lacks > 0 && c->lacks < H2_ROOM_TRIES)
         c->lacks++;
     loop_mark(&c->task);
@@ -166,51 +203,7 @@ static void on_freed(void)
     }
 }
 
-/* ---- the pause ---- */
-
-/* Whether a body fills its pipe and has no backend yet that would drain it. */
-static bool is_in_the_way(const struct exchange *ex)
-{
-    return exchange_wants_body(ex) && !ex->back.ops && pipe_space(&ex->request.pipe) == 0;
-}
-
-/* Whether a backend waits for more of a body. */
-static bool is_awaited(const struct exchange *ex)
-{
-    return exchange_wants_body(ex) && ex->back.ops && pipe_space(&ex->request.pipe) > 0;
-}
-
-bool h2_room_is_paused(const struct h2_front *c)
-{
-    bool paused = false, awaited = false;
-
-    if (c->settled)
-        return false;
-    LIST_EACH (node, &c->streams) {
-        const struct exchange *ex = container_of(node, struct exchange, front.node);
-
-        paused = paused || is_in_the_way(ex);
-        awaited = awaited || is_awaited(ex);
-    }
-    return paused && (awaited || needs_window(c));
-}
-
-void h2_room_end_pause(struct h2_front *c)
-{
-    LIST_EACH (node, &c->streams) {
-        struct exchange *ex = container_of(node, struct exchange, front.node);
-
-        if (!is_in_the_way(ex))
-            continue;
-        ex->front.cause = CAUSE_NO_ROOM;
-        ex->word = "early-body";
-        if (nghttp2_submit_rst_stream(c->h2.ng, NGHTTP2_FLAG_NONE, ex->front.stream_id, NGHTTP2_REFUSED_STREAM) != 0)
-            c->failed = true;
-    }
-    loop_mark(&c->task);
-}
-
-/* ---- both ---- */
+/* ---- the whole room ---- */
 
 void h2_room_init(void)
 {

@@ -6,7 +6,6 @@ static struct timer_class idle_class;
 static struct timer_class head_class;
 static struct timer_class write_class;
 static struct timer_class room_class;
-static struct timer_class pause_class;
 
 void h2_front_on_timer(struct timer *timer)
 {
@@ -29,10 +28,6 @@ void h2_front_on_timer(struct timer *timer)
         c->wait = H2_CLIENT_NOTHING;
         h2_room_tick(c);
         return;
-    case H2_CLIENT_PAUSE:
-        c->wait = H2_CLIENT_NOTHING;
-        h2_room_end_pause(c);
-        return;
     case H2_CLIENT_NOTHING: return;
     }
 }
@@ -45,12 +40,9 @@ void h2_front_set_wait(struct h2_front *c)
     if (c->blocked) {
         wait = H2_CLIENT_WRITE;
         class = &write_class;
-    } else if (list_linked(&c->parked) || c->lacks > 0) {
+    } else if (list_linked(&c->parked) || c->lacks > 0 || h2_room_is_paused(c)) {
         wait = H2_CLIENT_ROOM;
         class = &room_class;
-    } else if (h2_room_is_paused(c)) {
-        wait = H2_CLIENT_PAUSE;
-        class = &pause_class;
     } else if (c->block != 0 || (c->requests == 0 && !c->settled)) {
         wait = H2_CLIENT_HEAD;
         class = &head_class;
@@ -73,7 +65,6 @@ void h2_front_time_init(const struct front_settings *settings)
     timer_class_init(&head_class, "h2-head", settings->head.initial_ms);
     timer_class_init(&write_class, "h2-write", settings->timeout_ms);
     timer_class_init(&room_class, "h2-room", (CONFIG_H2_WAIT_MS + H2_ROOM_TRIES - 1) / H2_ROOM_TRIES);
-    timer_class_init(&pause_class, "h2-pause", CONFIG_H2_WAIT_MS);
 }
 
 void h2_front_time_change(const struct front_settings *settings)
@@ -89,5 +80,4 @@ void h2_front_time_exit(void)
     timer_class_remove(&head_class);
     timer_class_remove(&write_class);
     timer_class_remove(&room_class);
-    timer_class_remove(&pause_class);
 }

@@ -118,7 +118,7 @@ static const struct sim_options long_path = {
 /* The most that one body can borrow: slabs are short when less than a quarter of them is left. */
 static uint64_t window_allowed(uint32_t guaranteed)
 {
-    uint64_t shared = (uint64_t)slab_count() * 3 / 4 * CONFIG_BODY_BLOCK + guaranteed;
+    uint64_t shared = (uint64_t)SLAB_COUNT * 3 / 4 * CONFIG_BODY_BLOCK + guaranteed;
 
     return shared < CONFIG_WINDOW_MAX ? shared : CONFIG_WINDOW_MAX;
 }
@@ -242,7 +242,7 @@ static void check_race(const char *what, const struct h2_ask *stalled, const str
     print_message("%s: 99 in %u ms alone, in %u ms beside a stalled one\n", what, (unsigned)alone, (unsigned)beside);
     /* A build in which one body can borrow nearly all there is can only finish; with few streams or bodies, one less
        counts. */
-    if (CONFIG_WINDOW_MAX <= slab_count() * CONFIG_BODY_BLOCK / 4)
+    if (CONFIG_WINDOW_MAX <= SLAB_COUNT * CONFIG_BODY_BLOCK / 4)
         assert_true(beside * 100 <= alone * (110 + 100 / min_size(CONFIG_H2_STREAMS, CONFIG_UPLOADS)));
 }
 

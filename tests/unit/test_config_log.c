@@ -137,8 +137,9 @@ static void test_format_errors(void **state)
                                      "proxy-stream-id, proxy-retry, proxy-error, proxy-backend, proxy-end or "
                                      "proxy-line\n");
     bad("CustomLog - %i", "c:3: CustomLog: '%i': expected the name of a field in braces, such as %{User-Agent}i\n");
-    bad(COMMON "\nCustomLog - comon\n\n", "c:5: CustomLog: 'comon': expected a nickname of a LogFormat, culvert, or a "
-                                          "format: did you mean common?\n");
+    if (IS_ENABLED(CONFIG_CONF_EXPLAIN))
+        bad(COMMON "\nCustomLog - comon\n\n", "c:5: CustomLog: 'comon': expected a nickname of a LogFormat, culvert, "
+                                              "or a format: did you mean common?\n");
     bad("CustomLog - \"\"",
         "c:3: CustomLog: '': expected a target (FILE, -, stderr, syslog:..., serial:...), and perhaps a format\n");
     bad("LogFormat %h Culvert", "c:3: LogFormat: 'Culvert': expected a nickname without %, and not culvert, which is "

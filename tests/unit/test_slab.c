@@ -28,7 +28,7 @@ static uint8_t mark_of(uint32_t i)
 
 static void check(void)
 {
-    assert_int_equal(slab_count(), COUNT);
+    assert_int_equal(SLAB_COUNT, COUNT);
     assert_int_equal(slab_lent(), lent);
     assert_int_equal(slab_pieces(), pieces);
     assert_int_equal(slab_left(), COUNT - lent - whole * SLAB_PIECES);

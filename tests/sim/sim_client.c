@@ -182,6 +182,8 @@ static void client_cut(struct client *c)
         if (c->tunnel != TUNNEL_NONE && c->sent + c->tunnel_body >= c->out.len)
             last_response(c)->echo = c->sent + c->tunnel_body - c->out.len;
         link_shutdown(c->link, PEER);
+        if (c->their_end)
+            client_over(c, CLIENT_ENDED);
         break;
     default: sim_progress(); break;
     }

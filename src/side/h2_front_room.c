@@ -174,7 +174,7 @@ void h2_room_tick(struct h2_front *c)
         c->tries++;
     else if (!h2_room_is_paused(c))
         c->tries = 0;
-    else if (++c->tries == H2_ROOM_TRIES)
+    else if (++c->tries >= H2_ROOM_TRIES) /* some may be left of a stream that waited */
         end_pause(c);
     if (c->lacks > 0 && c->lacks < H2_ROOM_TRIES)
         c->lacks++;

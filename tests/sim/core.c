@@ -314,6 +314,21 @@ void core_end(void)
     sim_end();
 }
 
+bool core_failure_waits(uint32_t n)
+{
+    static _Alignas(16) uint8_t storage[4096];
+    struct arena *arena = arena_init(storage, sizeof(storage), "probe");
+
+    for (uint32_t i = 0; i < n; i++) {
+        void *ptr = arena_alloc(arena, 16);
+
+        if (ptr == NULL)
+            return true;
+        arena_free(arena, ptr);
+    }
+    return false;
+}
+
 uint64_t core_env(const char *name, uint64_t otherwise)
 {
     const char *value = getenv(name);

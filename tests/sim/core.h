@@ -91,6 +91,9 @@ void core_check_served(struct client *c);
         }                                                                                                              \
     } while (0)
 
+/* Whether the failure that arena_fail_nth(n) ordered has not happened yet: then it happens here. */
+bool core_failure_waits(uint32_t n);
+
 /* A value from the environment, for replays. */
 uint64_t core_env(const char *name, uint64_t otherwise);
 

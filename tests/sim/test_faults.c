@@ -105,22 +105,6 @@ static void every_call_fails(void **state)
         }
 }
 
-/* Whether the failure that arena_fail_nth(n) ordered has not happened yet: then it happens here. */
-static bool still_waits(uint32_t n)
-{
-    static _Alignas(16) uint8_t storage[4096];
-    struct arena *arena = arena_init(storage, sizeof(storage), "probe");
-
-    for (uint32_t i = 0; i < n; i++) {
-        void *ptr = arena_alloc(arena, 16);
-
-        if (ptr == NULL)
-            return true;
-        arena_free(arena, ptr);
-    }
-    return false;
-}
-
 static bool run_memory(uint32_t n)
 {
     struct scene scene;
@@ -131,13 +115,13 @@ static bool run_memory(uint32_t n)
     arena_fail_nth(n);
     if (core_try_start(conf)) {
         core_run(30000);
-        fired = !still_waits(n);
+        fired = !core_failure_waits(n);
         if (!fired)
             CHECK(all_well(&scene));
         arena_fail_nth(0);
         check_alive();
     } else {
-        fired = !still_waits(n);
+        fired = !core_failure_waits(n);
         CHECK(fired);
     }
     core_end();

@@ -84,22 +84,6 @@ static void every_call_fails(void **state)
         }
 }
 
-/* Whether the failure that arena_fail_nth(n) ordered has not happened yet: then it happens here. */
-static bool still_waits(uint32_t n)
-{
-    static _Alignas(16) uint8_t storage[4096];
-    struct arena *arena = arena_init(storage, sizeof(storage), "probe");
-
-    for (uint32_t i = 0; i < n; i++) {
-        void *ptr = arena_alloc(arena, 16);
-
-        if (ptr == NULL)
-            return true;
-        arena_free(arena, ptr);
-    }
-    return false;
-}
-
 static bool run_memory(uint32_t n)
 {
     struct scene scene;
@@ -111,13 +95,13 @@ static bool run_memory(uint32_t n)
     if (core_try_start(ws_hasty)) {
         core_run(30000);
         check_ends(&scene);
-        fired = !still_waits(n);
+        fired = !core_failure_waits(n);
         if (!fired)
             CHECK(all_well(&scene));
         arena_fail_nth(0);
         ws_check_alive(1500, 0);
     } else {
-        fired = !still_waits(n);
+        fired = !core_failure_waits(n);
         CHECK(fired);
     }
     core_end();

@@ -300,8 +300,12 @@ FUZZ_RUNS ?= 50000
 
 CMOCKA_LIBS ?= -lcmocka
 link_test = $(CC) $(ALL_LDFLAGS) $(1) -o $@ $(filter %.o,$^) \
-    -Wl,--start-group $(O)/libculvert.a $(ALL_LIBS) -Wl,--end-group
-$(unit_bins): $(call helpers,unit,test_)
+    -Wl,--start-group $(filter %.a,$^) $(ALL_LIBS) -Wl,--end-group
+# A unit program takes of the helpers those that it names, so that it stays as small as what it tests.
+$(unit_bins): $(O)/test/unit/helpers.a
+$(O)/test/unit/helpers.a: $(call helpers,unit,test_)
+	@$(say) AR $@
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(CROSS_COMPILE)ar rcsD $@ $(filter %.o,$^)
 $(sim_bins): $(call helpers,sim,test_)
 $(fuzz_bins): $(call helpers,fuzz,fuzz_) $(call obj,$(wildcard tests/unit/port_stub.c))
 $(unit_bins) $(sim_bins): $(O)/test/%: $(O)/obj/tests/%.o $(O)/libculvert.a

@@ -1,72 +1,24 @@
 /* Tests of what "culvert -t" says beside a message: place and column, the line, a caret; and what was meant. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
+#include "conf_text.h"
 #include "guard.h"
-#include "ops/config.h"
 #include "ops/config_reader.h"
-#include "port_stub.h"
-
-#define GOOD "Listen 127.0.0.1:8080\nProxyPass / h2c://127.0.0.1:81/\n"
-
-static struct config config;
-static char messages[65536];
-static size_t message_len;
-static unsigned errors;
-
-static void report(void *user, bool error, struct text message)
-{
-    (void)user;
-    assert_true(message_len + message.len + 1 < sizeof(messages));
-    memcpy(messages + message_len, message.ptr, message.len);
-    message_len += message.len;
-    messages[message_len++] = '\n';
-    messages[message_len] = '\0';
-    errors += error;
-}
 
 static int setup(void **state)
 {
-    (void)state;
-    stub_reset();
-    config_explain(true);
-    message_len = 0;
-    messages[0] = '\0';
-    errors = 0;
+    conf_setup(state);
+    conf_explain(true);
     return 0;
 }
 
-static int teardown(void **state)
-{
-    (void)state;
-    config_explain(false);
-    return 0;
-}
-
-static void read_all(const char *content)
-{
-    message_len = 0;
-    messages[0] = '\0';
-    errors = 0;
-    config_parse(&config, "c", guard_copy(text_of(content)), report, NULL);
-}
-
-/* GOOD and one more line; what follows the message's own line must be exactly this. */
+/* CONF_FIRST and one more line; what follows the message's own line must be exactly this. */
 static void shown(const char *line, const char *expected)
 {
-    char content[8192];
     const char *rest;
 
-    snprintf(content, sizeof(content), GOOD "%s\n", line);
-    read_all(content);
-    rest = strchr(messages, '\n');
-    if (errors != 1 || rest == NULL || strcmp(rest + 1, expected) != 0)
-        fail_msg("%s\n%s--- expected:\n%s", line, messages, expected);
+    assert_false(conf_parse_lines(line));
+    rest = strchr(conf_messages, '\n');
+    if (conf_errors != 1 || rest == NULL || strcmp(rest + 1, expected) != 0)
+        fail_msg("%s\n%s--- expected:\n%s", line, conf_messages, expected);
 }
 
 static void test_words(void **state)
@@ -152,10 +104,9 @@ static void test_long_lines(void **state)
 
 static bool read_file(const char *content)
 {
-    message_len = 0;
-    errors = 0;
+    conf_clear();
     stub_set_file("/c", text_of(content));
-    return config_read(&config, "/c", report, NULL);
+    return config_read(&conf, "/c", conf_report, &conf);
 }
 
 /* What is only known at the end belongs to a line that was read long ago, perhaps of another file. */
@@ -164,35 +115,35 @@ static void test_earlier_lines(void **state)
     (void)state;
     stub_set_file("/part", TEXT("# x\n  ProxyPass /a/b h2c://127.0.0.1:81/ \nProxyPass /c !\n"));
     assert_true(read_file("Listen 81\nProxyPass /a h2c://127.0.0.1:81/\nInclude part\nTimeout 5\n"));
-    assert_non_null(strstr(messages, "/part:2: ProxyPass: '/a/b': unreachable: it is hidden by '/a' of /c:2\n"
-                                     "   --> /part:2:13\n"
-                                     "     2 |   ProxyPass /a/b h2c://127.0.0.1:81/ \n"
-                                     "       |             ^~~~\n"));
+    assert_non_null(strstr(conf_messages, "/part:2: ProxyPass: '/a/b': unreachable: it is hidden by '/a' of /c:2\n"
+                                          "   --> /part:2:13\n"
+                                          "     2 |   ProxyPass /a/b h2c://127.0.0.1:81/ \n"
+                                          "       |             ^~~~\n"));
 }
 
 static void test_an_included_file(void **state)
 {
     (void)state;
     stub_set_file("/part", TEXT("\nNonsense 1\n"));
-    assert_false(read_file("Include part\n" GOOD "Include none\n"));
-    assert_non_null(strstr(messages, "/part:2: 'Nonsense': expected a directive: this one is not known\n"
-                                     "   --> /part:2:1\n"
-                                     "     2 | Nonsense 1\n"
-                                     "       | ^~~~~~~~\n"));
-    assert_non_null(strstr(messages, "   --> /c:4:1\n"
-                                     "     4 | Include none\n"
-                                     "       | ^~~~~~~\n"));
+    assert_false(read_file("Include part\n" CONF_FIRST "Include none\n"));
+    assert_non_null(strstr(conf_messages, "/part:2: 'Nonsense': expected a directive: this one is not known\n"
+                                          "   --> /part:2:1\n"
+                                          "     2 | Nonsense 1\n"
+                                          "       | ^~~~~~~~\n"));
+    assert_non_null(strstr(conf_messages, "   --> /c:4:1\n"
+                                          "     4 | Include none\n"
+                                          "       | ^~~~~~~\n"));
 }
 
 /* Whole files, and files that are not there, have no line. */
 static void test_no_line(void **state)
 {
     (void)state;
-    read_all("ProxyPass / h2c://127.0.0.1:81/\n");
-    assert_string_equal(messages, "c: expected one Listen at least\n");
-    message_len = 0;
-    assert_false(config_read(&config, "/none", report, NULL));
-    assert_null(strchr(strchr(messages, '\n') + 1, '\n'));
+    assert_false(conf_parse("ProxyPass / h2c://127.0.0.1:81/\n"));
+    assert_string_equal(conf_messages, "c: expected one Listen at least\n");
+    conf_clear();
+    assert_false(config_read(&conf, "/none", conf_report, &conf));
+    assert_null(strchr(strchr(conf_messages, '\n') + 1, '\n'));
 }
 
 static const struct text numbers[] = {TEXT_INIT("one"), TEXT_INIT("two"), TEXT_INIT("three"), TEXT_INIT("")};
@@ -240,12 +191,9 @@ static void test_meant(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        char content[512];
-
-        snprintf(content, sizeof(content), GOOD "%s\n", cases[i].line);
-        read_all(content);
-        if (errors != 1 || strstr(messages, cases[i].meant) == NULL)
-            fail_msg("%s\n%s--- expected:\n%s", cases[i].line, messages, cases[i].meant);
+        assert_false(conf_parse_lines(cases[i].line));
+        if (conf_errors != 1 || strstr(conf_messages, cases[i].meant) == NULL)
+            fail_msg("%s\n%s--- expected:\n%s", cases[i].line, conf_messages, cases[i].meant);
     }
 }
 
@@ -258,30 +206,30 @@ static void test_many_errors(void **state)
     (void)state;
     for (unsigned i = 0; i < CONFIG_CONF_ERRORS + 5; i++)
         at += (size_t)sprintf(content + at, "x\n");
-    read_all(content);
-    assert_int_equal(errors, CONFIG_CONF_ERRORS + 1);
-    assert_non_null(strstr(messages, "too many errors"));
+    assert_false(conf_parse(content));
+    assert_int_equal(conf_errors, CONFIG_CONF_ERRORS + 1);
+    assert_non_null(strstr(conf_messages, "too many errors"));
     snprintf(content, sizeof(content), "c:%d: ", CONFIG_CONF_ERRORS);
-    assert_non_null(strstr(messages, content));
+    assert_non_null(strstr(conf_messages, content));
     snprintf(content, sizeof(content), "c:%d: ", CONFIG_CONF_ERRORS + 1);
-    assert_null(strstr(messages, content));
-    assert_null(strstr(messages, "Listen"));
+    assert_null(strstr(conf_messages, content));
+    assert_null(strstr(conf_messages, "Listen"));
 }
 
 /* For a log it is one line. */
 static void test_not_explained(void **state)
 {
     (void)state;
-    config_explain(false);
-    read_all(GOOD "Timeot 5\n");
-    assert_string_equal(messages, IS_ENABLED(CONFIG_CONF_EXPLAIN)
-                                      ? "c:3: 'Timeot': expected a directive: did you mean Timeout?\n"
-                                      : "c:3: 'Timeot': expected a directive: this one is not known\n");
+    conf_explain(false);
+    assert_false(conf_parse(CONF_FIRST "Timeot 5\n"));
+    assert_string_equal(conf_messages, IS_ENABLED(CONFIG_CONF_EXPLAIN)
+                                           ? "c:3: 'Timeot': expected a directive: did you mean Timeout?\n"
+                                           : "c:3: 'Timeot': expected a directive: this one is not known\n");
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup(name, setup)
     static const struct CMUnitTest explained[] = {
         TEST(test_words),         TEST(test_continued_lines),  TEST(test_odd_bytes), TEST(test_long_lines),
         TEST(test_earlier_lines), TEST(test_an_included_file), TEST(test_no_line),   TEST(test_near),

@@ -1,37 +1,19 @@
 /* Tests of what "culvert -t -v" prints: what it says, and that it says the same when it is read again. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "conf_text.h"
 
-#include <cmocka.h>
-
-#include "ops/config.h"
-#include "port_stub.h"
-
-#define GOOD "Listen 127.0.0.1:8080\nProxyPass / h2c://127.0.0.1:81/\n"
-
-static struct config config;
 static char printed[2][16384];
-
-static void report(void *user, bool error, struct text message)
-{
-    (void)user;
-    if (error)
-        fail_msg("%.*s", TEXT_ARG(message));
-}
 
 /* Reads a configuration, and prints it into printed[i]. */
 static void print(const char *content, unsigned i)
 {
     struct text out;
 
-    stub_reset();
+    conf_setup(NULL);
     stub_set_file("part", TEXT("ProxyPass /part !\n"));
-    assert_true(config_parse(&config, "c", text_of(content), report, NULL));
-    config_print(&config);
-    config_forget(&config);
+    if (!conf_parse(content))
+        fail_msg("%s", conf_messages);
+    config_print(&conf);
+    config_forget(&conf);
     out = stub_printed();
     assert_true(out.len < sizeof(printed[i]));
     memcpy(printed[i], out.ptr, out.len);
@@ -46,12 +28,12 @@ static void same(const char *content)
     assert_string_equal(printed[0], printed[1]);
 }
 
-/* A line is printed for one that is read behind GOOD. */
+/* A line is printed for one that is read behind CONF_FIRST. */
 static void line(const char *read, const char *expected)
 {
     char content[4096], whole[2048];
 
-    snprintf(content, sizeof(content), "%s%s\n", GOOD, read);
+    snprintf(content, sizeof(content), CONF_FIRST "%s\n", read);
     same(content);
     snprintf(whole, sizeof(whole), "\n%s\n", expected);
     if (strstr(printed[0], whole) == NULL)
@@ -123,12 +105,12 @@ static void test_quotes(void **state)
 static void test_addresses(void **state)
 {
     (void)state;
-    same("Listen 81\n" GOOD);
+    same("Listen 81\n" CONF_FIRST);
     assert_memory_equal(printed[0], IS_ENABLED(CONFIG_IPV6) ? "Listen 81 http" : "Listen 0.0.0.0:81 http", 14);
-    same("Listen 0.0.0.0:81\n" GOOD);
+    same("Listen 0.0.0.0:81\n" CONF_FIRST);
     assert_memory_equal(printed[0], "Listen 0.0.0.0:81 http", 22);
     if (IS_ENABLED(CONFIG_IPV6)) {
-        same("Listen [::]:81\nListen 0.0.0.0:81\n" GOOD);
+        same("Listen [::]:81\nListen 0.0.0.0:81\n" CONF_FIRST);
         assert_memory_equal(printed[0], "Listen [::]:81 http", 19);
     }
     if (IS_ENABLED(CONFIG_UNIX_SOCKETS)) {
@@ -138,7 +120,7 @@ static void test_addresses(void **state)
     }
     if (IS_ENABLED(CONFIG_PROXY_PROTOCOL)) {
         same("RemoteIPProxyProtocol On\nListen 127.0.0.1:82 proxy=Optional\n"
-             "RemoteIPTrustedProxy 10.1.2.3 10.0.0.0/8 fd00::/8 ::ffff:10.1.0.0/112\n" GOOD);
+             "RemoteIPTrustedProxy 10.1.2.3 10.0.0.0/8 fd00::/8 ::ffff:10.1.0.0/112\n" CONF_FIRST);
         assert_non_null(strstr(printed[0], "Listen 127.0.0.1:8080 http proxy=On\n"));
         assert_non_null(strstr(printed[0], "Listen 127.0.0.1:82 http proxy=Optional\n"));
         assert_non_null(strstr(printed[0], "RemoteIPTrustedProxy 10.1.2.3/32\nRemoteIPTrustedProxy 10.0.0.0/8\n"

@@ -118,13 +118,18 @@ void core_reload(const char *conf)
     sim_ask(PORT_ASK_RELOAD);
 }
 
-struct client *core_asking(const char *query, uint64_t start_at)
+struct client *core_ask_at(uint64_t start_at, const struct ask *ask)
 {
     struct client *c = client_new(FRONT_PORT);
 
     c->start_at = start_at;
-    client_ask(c, &(struct ask){.query = query});
+    client_ask(c, ask);
     return c;
+}
+
+struct client *core_asking(const char *query, uint64_t start_at)
+{
+    return core_ask_at(start_at, &(struct ask){.query = query});
 }
 
 static bool all_done(void *user)
@@ -236,6 +241,21 @@ unsigned core_line_count(void)
     while (next_line(&rest, &line))
         count++;
     return count;
+}
+
+bool core_contains(struct text text, const char *what)
+{
+    struct text w = text_of(what);
+
+    for (size_t i = 0; i + w.len <= text.len; i++)
+        if (text_starts(text_skip(text, i), w))
+            return true;
+    return false;
+}
+
+bool core_is_logged(const char *what)
+{
+    return core_contains(sim_log(""), what);
 }
 
 void core_check_field(uint32_t id, unsigned field, const char *should)

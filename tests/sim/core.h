@@ -42,6 +42,7 @@ struct text core_error(void);
 
 /* A client of FRONT_PORT that asks once, from `start_at` on. */
 struct client *core_asking(const char *query, uint64_t start_at);
+struct client *core_ask_at(uint64_t start_at, const struct ask *ask);
 
 /* Runs until all clients are done; a violation when they are not within `ms` of virtual time. */
 void core_run(uint32_t ms);
@@ -78,6 +79,9 @@ enum core_line_fields {
     LINE_FIELDS,
 };
 unsigned core_line_count(void);
+/* Whether a text has `what` in it; the log of errors has. */
+bool core_contains(struct text text, const char *what);
+bool core_is_logged(const char *what);
 /* Violations when that field is another, and when a client's first request was not answered with 200, in full. */
 void core_check_field(uint32_t id, unsigned field, const char *should);
 void core_check_served(struct client *c);

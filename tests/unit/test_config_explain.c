@@ -113,6 +113,7 @@ static bool read_file(const char *content)
 static void test_earlier_lines(void **state)
 {
     (void)state;
+    CONF_NEEDS(IS_ENABLED(CONFIG_INCLUDE));
     stub_set_file("/part", TEXT("# x\n  ProxyPass /a/b h2c://127.0.0.1:81/ \nProxyPass /c !\n"));
     assert_true(read_file("Listen 81\nProxyPass /a h2c://127.0.0.1:81/\nInclude part\nTimeout 5\n"));
     assert_non_null(strstr(conf_messages, "/part:2: ProxyPass: '/a/b': unreachable: it is hidden by '/a' of /c:2\n"
@@ -124,6 +125,7 @@ static void test_earlier_lines(void **state)
 static void test_an_included_file(void **state)
 {
     (void)state;
+    CONF_NEEDS(IS_ENABLED(CONFIG_INCLUDE));
     stub_set_file("/part", TEXT("\nNonsense 1\n"));
     assert_false(read_file("Include part\n" CONF_FIRST "Include none\n"));
     assert_non_null(strstr(conf_messages, "/part:2: 'Nonsense': expected a directive: this one is not known\n"

@@ -72,7 +72,7 @@ def test_stalled_upload_beside_others(fast, peer):
 def test_stalled_client_holds_the_backend_back(fast, peer):
     """No more of a download is taken from the backend than the windows promise."""
     with Client(fast.port) as client:
-        stream = client.started().open("/unknown/20000000")
+        stream = client.started().open("/unknown/8000000")
         client.held.add(stream)
         request = peer.wait_requests(1)[0]
         sent = steady(lambda: (client.fill(0.01), request.sent)[1], "what the backend has sent")
@@ -80,7 +80,7 @@ def test_stalled_client_holds_the_backend_back(fast, peer):
         client.held.clear()
         client.grant(stream, 65535)
         answer = client.response(stream)
-        assert hashlib.sha256(answer.body).digest() == hashlib.sha256(pattern(20000000)).digest()
+        assert hashlib.sha256(answer.body).digest() == hashlib.sha256(pattern(8000000)).digest()
 
 
 @pytest.mark.parametrize("streams", [1, 3])
@@ -172,7 +172,7 @@ def test_sigterm_in_two_steps(make_culvert, peer):
 
 def test_sigterm_with_a_download(make_culvert, peer):
     """A long response is whole though the proxy is leaving."""
-    proxy = make_culvert(peer)
+    proxy = make_culvert(peer, "GracefulShutdownTimeout 60")
     with Client(proxy.port) as client:
         stream = client.started().open("/size/5000000")
         client.wait(lambda: len(client.stream(stream).body) > 100000, "some of the body")

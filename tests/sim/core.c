@@ -21,6 +21,13 @@ const char core_plain[] = "Listen 8080\n"
     "CustomLog -\nLogLevel info\n"
 const char core_patient[] = PATIENT("");
 const char core_patient_pair[] = PATIENT("max=2 ttl=1");
+const char core_hasty[] = "Listen 8080\n"
+                          "ProxyPass \"/\" \"h2c://10.0.0.1:9000/\"\n"
+                          "CustomLog \"-\"\n"
+                          "ProxyTimeout 2\n"
+                          "Timeout 3\n"
+                          "KeepAliveTimeout 2\n"
+                          "RequestReadTimeout header=1 body=1\n";
 
 static bool running;
 static bool may_fail;

@@ -18,6 +18,8 @@ extern const char core_plain[];
 extern const char core_patient[];
 /* The same with up to two backend connections. */
 extern const char core_patient_pair[];
+/* The same with short times: whoever waits in vain knows it within seconds. */
+extern const char core_hasty[];
 
 /* Begins a world with `options` (NULL: the plain one) and an origin at 10.0.0.1:9000. */
 struct origin *core_world(const struct sim_options *options);

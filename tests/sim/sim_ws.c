@@ -1,14 +1,6 @@
 /* One WebSocket of a client of either version of HTTP. */
 #include "sim_ws.h"
 
-const char ws_hasty[] = "Listen 8080\n"
-                        "ProxyPass \"/\" \"h2c://10.0.0.1:9000/\"\n"
-                        "CustomLog \"-\"\n"
-                        "ProxyTimeout 2\n"
-                        "Timeout 3\n"
-                        "KeepAliveTimeout 2\n"
-                        "RequestReadTimeout header=1 body=1\n";
-
 bool ws_has_proto(int proto)
 {
     return proto == 1 || IS_ENABLED(CONFIG_H2_FRONT);

@@ -4,9 +4,6 @@
 
 #include "core.h"
 
-/* As core_plain, with short times. */
-extern const char ws_hasty[];
-
 struct ws {
     uint32_t id;
     struct client *h1; /* one of them is NULL */

@@ -192,7 +192,7 @@ static void half_closed_and_idle(void **state)
                 theirs ? ws_echo(proto, 1000, "E=500", TUNNEL_STAYS) : ws_echo(proto, 1000, "r=2000", TUNNEL_SHUT);
 
             sim_describe("HTTP/%d, ended by the origin %d", proto, theirs);
-            core_start(ws_hasty, NULL);
+            core_start(core_hasty, NULL);
             sim_run(NULL, NULL, 10000);
             CHECK(ws.h1 != NULL ? ws.h1->end != CLIENT_OPEN : h2_client_answer(ws.h2, 0)->state == H2_ASK_OVER);
             CHECK(origin_request(origin, ws.id)->reset > 0);
@@ -224,7 +224,7 @@ static void origin_breaks_it(void **state)
             ws_world(&(struct sim_options){.seed = i + 1});
             ws = ws_echo(proto, 10000, breaks[i].query, TUNNEL_ECHO);
             sim_describe("HTTP/%d, %s", proto, breaks[i].query);
-            core_start(ws_hasty, NULL);
+            core_start(core_hasty, NULL);
             core_run(10000);
             CHECK(ws_broken(&ws));
             CHECK_INT(sim_now() < 1000, 1);
@@ -247,7 +247,7 @@ static void idle_ends(void **state)
 
         ws = ws_echo(proto, 1000, NULL, TUNNEL_STAYS);
         sim_describe("HTTP/%d", proto);
-        core_start(ws_hasty, NULL);
+        core_start(core_hasty, NULL);
         core_run(10000);
         CHECK(ws_broken(&ws));
         CHECK_INT(ws_response(&ws)->body, 1000);
@@ -274,14 +274,14 @@ static void slow_is_not_idle(void **state)
         sim_describe("HTTP/%d", proto);
         if (ws.h1 != NULL) {
             ws.h1->piece = 1000;
-            core_start(ws_hasty, NULL);
+            core_start(core_hasty, NULL);
             sim_run(NULL, NULL, 10);
             ws.h1->piece = 1;
             ws.h1->pause_ms = 1500;
         } else {
             h2_client_answer(ws.h2, 0)->ask.piece = 1;
             h2_client_answer(ws.h2, 0)->ask.pause_ms = 1500;
-            core_start(ws_hasty, NULL);
+            core_start(core_hasty, NULL);
         }
         core_run(60000);
         CHECK(ws_whole(&ws, 10));
@@ -303,7 +303,7 @@ static void client_goes(void **state)
             ws.h1->leave_after = 5000;
         else
             ws.h2->leave_after = 5000;
-        core_start(ws_hasty, NULL);
+        core_start(core_hasty, NULL);
         core_run(10000);
         core_settle();
         CHECK(origin_request(origin, ws.id)->reset > 0);

@@ -32,7 +32,7 @@ static void origin_refuses(void **state)
             ws_world(&(struct sim_options){.seed = i + 1});
             ws = ws_echo(proto, 3000, refusals[i].query, TUNNEL_SHUT);
             sim_describe("HTTP/%d, %s", proto, refusals[i].query);
-            core_start(ws_hasty, NULL);
+            core_start(core_hasty, NULL);
             core_run(10000);
             core_settle();
             if (refusals[i].status == 0)
@@ -90,7 +90,7 @@ static void not_every_backend_takes_tunnels(void **state)
 
         sim_describe("HTTP/%d", proto);
         origin->settings_after_ms = 50;
-        core_start(ws_hasty, NULL);
+        core_start(core_hasty, NULL);
         core_run(10000);
         second = ws_echo(proto, 100, NULL, TUNNEL_SHUT);
         plain = core_asking("n=10", 0);
@@ -116,7 +116,7 @@ static void late_settings(void **state)
 
         sim_describe("HTTP/%d", proto);
         origin->settings_after_ms = 700;
-        core_start(ws_hasty, NULL);
+        core_start(core_hasty, NULL);
         core_run(10000);
         CHECK(ws_whole(&ws, 5000));
         CHECK(sim_now() >= 700);

@@ -16,7 +16,7 @@ export suite said EMULATOR
 
 one='
 name=$(basename "$1")
-timeout "${TEST_TIMEOUT:-120}" $EMULATOR "$1" >"$said/$name" 2>&1 || touch "$said/$name.failed"
+timeout "${TEST_TIMEOUT:-300}" $EMULATOR "$1" >"$said/$name" 2>&1 || touch "$said/$name.failed"
 (
     flock 9
     echo "== $suite: $name"

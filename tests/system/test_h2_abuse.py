@@ -354,7 +354,7 @@ def test_sessions_run_out(proxy, bystander):
         assert len(clients) < 1000
         clients.append(Client(proxy.port))
         c = clients[-1]
-        c.wait(lambda c=c: c.settled or c.goaways, "SETTINGS, or GOAWAY", 3)
+        c.wait(lambda c=c: c.settled or c.goaways, "SETTINGS, or GOAWAY")
     assert clients[-1].end() == h2wire.ENHANCE_YOUR_CALM
     bystander.ask()
     assert clients[0].closed or clients[0].get("/echo").status == 200

@@ -42,7 +42,7 @@ def test_a_live_idle_connection_is_kept(make_culvert, peer):
 
 def test_a_path_that_is_lost_under_a_request(make_culvert, peer):
     """The request may have been processed: 504 within pingtimeout=, and never sent again."""
-    proxy = make_culvert(peer, args="ping=100ms pingtimeout=200ms")
+    proxy = make_culvert(peer, args="ping=100ms pingtimeout=1")
     client, other = proxy.client(), proxy.client()
     client.send_head("POST", "/never", [("Content-Length", "0")])
     peer.wait_requests(1)

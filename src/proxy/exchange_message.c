@@ -30,57 +30,62 @@ static struct forward_context exchange_context(const struct exchange *ex)
     };
 }
 
-void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t length)
+/* Finds the backend that the request is for. Returns why there is none. */
+static enum cause find_backend(struct exchange *ex)
 {
-    struct head *head = &ex->request.head;
-    struct text path = head_text(head, head->path);
-    struct forward_context context;
+    struct text path = head_text(&ex->request.head, ex->request.head.path);
 
-    ex->client_authority = head->authority;
-    ex->client_method = head->method;
-    access_note_request(ex);
-    ex->request.state = body ? MESSAGE_BODY : MESSAGE_END;
-    ex->request.has_length = has_length;
-    ex->request.length = length;
-    if (body && !exchange_open_upload(ex)) {
-        exchange_fail(ex, CAUSE_NO_ROOM);
-        return;
-    }
-    if (exchange_is_draining()) {
-        exchange_fail(ex, CAUSE_DRAINING);
-        return;
-    }
+    if (exchange_is_draining())
+        return CAUSE_DRAINING;
     path = text_first(path, text_find(path, '?', 0));
     exchange_take_site(ex);
-    if (uri_path_climbs(path)) {
-        exchange_fail(ex, CAUSE_PATH_CLIMBS);
-        return;
-    }
+    if (uri_path_climbs(path))
+        return CAUSE_PATH_CLIMBS;
     ex->route = route_find(&ex->site->routes, path, &ex->matched);
-    if (!ex->route) {
-        exchange_fail(ex, CAUSE_NO_ROUTE);
-        return;
-    }
+    if (!ex->route)
+        return CAUSE_NO_ROUTE;
     exchange_use_backend(ex, ex->route->backend);
     if (ex->route->balancer && !balancer_choose(ex)) {
         ex->state = EXCHANGE_CONNECTING; /* that is what it would do */
-        exchange_fail(ex, CAUSE_NO_MEMBER);
-        return;
+        return CAUSE_NO_MEMBER;
     }
-    context = exchange_context(ex);
+    return CAUSE_NONE;
+}
+
+/* Makes the head, and the pipe of a tunnel, what the backend is to get. Returns why that is not possible. */
+static enum cause prepare_request(struct exchange *ex, bool body)
+{
+    struct head *head = &ex->request.head;
+    const struct forward_context context = exchange_context(ex);
+
     if (ex->proto == PROTO_HTTP11 && !body)
         ex->tunnel = websocket_wanted(head, &ex->tunnel_key);
     if (ex->tunnel) {
         ex->request.state = MESSAGE_BODY; /* the tunnel's bytes */
         exchange_make_room(&ex->request, ADDED_LATER);
-        if (!ex->request.pipe.open && !exchange_open_upload(ex)) {
-            exchange_fail(ex, CAUSE_NO_ROOM);
-            return;
-        }
+        if (!ex->request.pipe.open && !exchange_open_upload(ex))
+            return CAUSE_NO_ROOM;
     }
-    if (!exchange_rewrite_request(ex, &context) ||
-        (ex->tunnel && head->protocol.len == 0 && !websocket_connect(head))) {
-        exchange_fail(ex, exchange_may_grow(&ex->request) ? CAUSE_NO_ROOM : CAUSE_HEAD_FULL);
+    if (!exchange_rewrite_request(ex, &context) || (ex->tunnel && head->protocol.len == 0 && !websocket_connect(head)))
+        return exchange_may_grow(&ex->request) ? CAUSE_NO_ROOM : CAUSE_HEAD_FULL;
+    return CAUSE_NONE;
+}
+
+void exchange_request(struct exchange *ex, bool body, bool has_length, uint64_t length)
+{
+    enum cause cause;
+
+    ex->client_authority = ex->request.head.authority;
+    ex->client_method = ex->request.head.method;
+    access_note_request(ex);
+    ex->request.state = body ? MESSAGE_BODY : MESSAGE_END;
+    ex->request.has_length = has_length;
+    ex->request.length = length;
+    cause = body && !exchange_open_upload(ex) ? CAUSE_NO_ROOM : find_backend(ex);
+    if (cause == CAUSE_NONE)
+        cause = prepare_request(ex, body);
+    if (cause != CAUSE_NONE) {
+        exchange_fail(ex, cause);
         return;
     }
     balancer_reserve(ex);

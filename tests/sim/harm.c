@@ -1,3 +1,4 @@
+/* The loops that do harm at every place of a conversation. */
 #include "harm.h"
 
 #include "base/arena.h"

@@ -8,13 +8,20 @@ config=$(realpath "$3")
 mkdir -p "$out"
 out=$(realpath "$out")
 tree=$out/$base
-trap 'git worktree remove --force "$tree" 2>/dev/null || true' EXIT INT TERM
-if [ ! -e "$out/old/culvert" ] || [ "$(cat "$out/old/.revision" 2>/dev/null)" != "$base" ]; then
-    git worktree prune
+# What was built of the old revision serves again while it, the configuration and make's variables are the same.
+case " $MAKEFLAGS" in
+*" -- "*) variables=${MAKEFLAGS##* -- } ;;
+*) variables= ;;
+esac
+made_of="$base $(cksum <"$config") $CROSS_COMPILE $variables"
+trap 'git worktree remove --force "$tree" 2>/dev/null || true' EXIT
+trap 'exit 1' INT TERM
+if [ ! -e "$out/old/culvert" ] || [ "$(cat "$out/old/.made-of" 2>/dev/null)" != "$made_of" ]; then
+    rm -rf "$tree" && git worktree prune # what a run that was killed left
     git worktree add -q --detach "$tree" "$base"
     # A symbol that the revision does not know yet is dropped; one that it still had gets its default.
     (cd "$tree" && $MAKE -s O="$out/old" CONFIG_FILE="$config" all)
-    echo "$base" >"$out/old/.revision"
+    echo "$made_of" >"$out/old/.made-of"
 fi
 $MAKE -s O="$out/new" CONFIG_FILE="$config" all
 symbols() {
@@ -22,4 +29,4 @@ symbols() {
 }
 symbols "$out/old/culvert" >"$out/old.nm"
 symbols "$out/new/culvert" >"$out/new.nm"
-exec "${PYTHON:-/usr/bin/python3}" -B .build/bloat.py "$out/old.nm" "$out/new.nm"
+"${PYTHON:-/usr/bin/python3}" -B .build/bloat.py "$out/old.nm" "$out/new.nm"

@@ -29,56 +29,91 @@ static const struct share shares[] = {
     {"response body blocks", CONFIG_EXCHANGES, CONFIG_RESPONSE_WINDOW + CONFIG_BODY_BLOCK},
     {"request body blocks", CONFIG_UPLOADS, CONFIG_REQUEST_WINDOW + CONFIG_BODY_BLOCK},
     {"slabs", CONFIG_SLABS, SLAB_SIZE},
-    {"configuration", 1, sizeof(struct config)},
+    {"configurations", IS_ENABLED(CONFIG_RELOAD) ? 2 : 1, sizeof(struct config)},
     {"log rings", 1,
      CONFIG_LOG_RING + (CONFIG_LOG_RING / 4 > 8 * CONFIG_LOG_LINE ? CONFIG_LOG_RING / 4 : 8 * CONFIG_LOG_LINE)},
     {"input and output buffer", 1, CONFIG_INPUT_SIZE + CONFIG_OUTPUT_SIZE},
 };
 
-static void put_option(struct textbuf *b, const char *name, bool on)
+#define OPTION(name)                                                                                                   \
+    {                                                                                                                  \
+#name, IS_ENABLED(CONFIG_##name)                                                                               \
+    }
+
+/* Every feature that Kconfig asks for, in its order. Without pointers, so that it stays in flash. */
+static const struct {
+    char name[sizeof("TLS_CHACHA_FIRST")];
+    bool on;
+} options[] = {
+    OPTION(OPTIMIZE_SIZE),
+    OPTION(EPOLL),
+    OPTION(H2_FRONT),
+    OPTION(WEBSOCKET),
+    OPTION(TLS),
+    OPTION(HEADER_EDIT),
+    OPTION(IPV6),
+    OPTION(UNIX_SOCKETS),
+    OPTION(PROXY_PROTOCOL),
+    OPTION(RESOLVE),
+    OPTION(RELOAD),
+    OPTION(BALANCER),
+    OPTION(CARES),
+    OPTION(REVERSE_MAP),
+    OPTION(FORWARDED),
+    OPTION(CONF_EXPLAIN),
+    OPTION(CONF_PRINT),
+    OPTION(CHANGE_USER),
+    OPTION(DAEMON),
+    OPTION(INCLUDE),
+    OPTION(H2_SHARED_BLOCK),
+    OPTION(TLS_CHACHA_FIRST),
+    OPTION(LOG_FORMAT),
+    OPTION(STATE),
+    OPTION(LOG_FILE),
+    OPTION(LOG_SYSLOG),
+    OPTION(LOG_REMOTE),
+    OPTION(LOG_SERIAL),
+    OPTION(LOG_DEBUG),
+    OPTION(HEAP_GUARD),
+    OPTION(POISON),
+};
+
+static void put_options(struct textbuf *b)
 {
-    textbuf_printf(b, " %c%s", on ? '+' : '-', name);
+    textbuf_putz(b, "options:");
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+        textbuf_printf(b, " %c%s", options[i].on ? '+' : '-', options[i].name);
+    textbuf_putc(b, '\n');
+}
+
+static void put_memory(struct textbuf *b)
+{
+    size_t total = tls_memory();
+
+    textbuf_putz(b, "static memory, bytes, without what is small:\n");
+    for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
+        const struct share *s = &shares[i];
+
+        textbuf_printf(b, "  %-24s %6zu x %8zu = %10zu\n", s->name, s->count, s->size, s->count * s->size);
+        total += s->count * s->size;
+    }
+    if (IS_ENABLED(CONFIG_TLS))
+        textbuf_printf(b, "  %-24s %30zu\n", "TLS", tls_memory());
+    textbuf_printf(b, "  %-24s %30zu\n", "together", total);
 }
 
 void version_print(const char *version)
 {
     static char storage[2048];
     struct textbuf b;
-    size_t total = 0;
 
     textbuf_init(&b, storage, sizeof(storage));
-    textbuf_printf(&b, "culvert %s, libnghttp2 %s%s%s\noptions:", version, h2_session_library(),
+    textbuf_printf(&b, "culvert %s, libnghttp2 %s%s%s\n", version, h2_session_library(),
                    IS_ENABLED(CONFIG_TLS) ? ", mbedTLS " : "", tls_library());
-    put_option(&b, "TLS", IS_ENABLED(CONFIG_TLS));
-    put_option(&b, "H2_FRONT", IS_ENABLED(CONFIG_H2_FRONT));
-    put_option(&b, "WEBSOCKET", IS_ENABLED(CONFIG_WEBSOCKET));
-    put_option(&b, "IPV6", IS_ENABLED(CONFIG_IPV6));
-    put_option(&b, "UNIX_SOCKETS", IS_ENABLED(CONFIG_UNIX_SOCKETS));
-    put_option(&b, "CARES", IS_ENABLED(CONFIG_CARES));
-    put_option(&b, "PROXY_PROTOCOL", IS_ENABLED(CONFIG_PROXY_PROTOCOL));
-    put_option(&b, "RESOLVE", IS_ENABLED(CONFIG_RESOLVE));
-    put_option(&b, "REVERSE_MAP", IS_ENABLED(CONFIG_REVERSE_MAP));
-    put_option(&b, "HEADER_EDIT", IS_ENABLED(CONFIG_HEADER_EDIT));
-    put_option(&b, "FORWARDED", IS_ENABLED(CONFIG_FORWARDED));
-    put_option(&b, "INCLUDE", IS_ENABLED(CONFIG_INCLUDE));
-    put_option(&b, "LOG_FILE", IS_ENABLED(CONFIG_LOG_FILE));
-    put_option(&b, "LOG_SYSLOG", IS_ENABLED(CONFIG_LOG_SYSLOG));
-    put_option(&b, "LOG_REMOTE", IS_ENABLED(CONFIG_LOG_REMOTE));
-    put_option(&b, "LOG_SERIAL", IS_ENABLED(CONFIG_LOG_SERIAL));
-    put_option(&b, "LOG_DEBUG", IS_ENABLED(CONFIG_LOG_DEBUG));
-    put_option(&b, "HEAP_GUARD", IS_ENABLED(CONFIG_HEAP_GUARD));
-    put_option(&b, "POISON", IS_ENABLED(CONFIG_POISON));
-    textbuf_putc(&b, '\n');
+    put_options(&b);
     builtin_put(&b);
-    textbuf_putz(&b, "static memory, bytes:\n");
-    for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
-        const struct share *s = &shares[i];
-
-        textbuf_printf(&b, "  %-24s %6zu x %8zu = %10zu\n", s->name, s->count, s->size, s->count * s->size);
-        total += s->count * s->size;
-    }
-    if (IS_ENABLED(CONFIG_TLS))
-        textbuf_printf(&b, "  %-24s %30zu\n", "TLS", tls_memory());
-    textbuf_printf(&b, "  %-24s %30zu\n", "together", total + tls_memory());
+    port_print(false, textbuf_z(&b));
+    textbuf_init(&b, storage, sizeof(storage));
+    put_memory(&b);
     port_print(false, textbuf_z(&b));
 }

@@ -1,4 +1,5 @@
 """The configuration: httpd's words, errors that name file, line and word, and nothing started on any error."""
+import os
 import re
 
 import pytest
@@ -277,6 +278,15 @@ def test_version():
     assert re.search(r"culvert \d+\.\d+", done.stdout, re.I)
     for word in ("CLIENTS", "memory"):
         assert word.lower() in done.stdout.lower()
+
+
+def test_version_tells_every_option():
+    """Who finds a build on a box learns from -V what it can do."""
+    with open(os.path.join(culvert.ROOT, "Kconfig"), encoding="utf-8") as file:
+        asked = re.findall(r'^config (\w+)\n\tbool "', file.read(), re.M)
+    told = re.search("^options:(.*)$", run([culvert.CHECKED, "-V"]).stdout, re.M).group(1).split()
+    assert [option[1:] for option in told] == [name for name in asked if name != "PORT_POSIX"]
+    assert {option[0] for option in told} == {"+", "-"}
 
 
 def test_help():

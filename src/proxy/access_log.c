@@ -8,6 +8,8 @@
 
 /* Bytes kept for everything but the client, the request text and the backend's name. */
 #define LINE_TAIL 96
+/* Of a request that has no room the quotes and ".." are left. */
+#define REQUEST_LEAST 4
 
 static const char phase_letters[] = {
     [EXCHANGE_READING] = 'R', [EXCHANGE_QUEUED] = 'Q',   [EXCHANGE_CONNECTING] = 'K', [EXCHANGE_WAITING] = 'W',
@@ -45,10 +47,16 @@ struct text access_raw_line(const struct exchange *ex)
     return text_first(raw, end < lf ? end : lf);
 }
 
+/* What the line has left in front of its last `reserve` bytes. */
+static size_t room_before(const struct textbuf *b, size_t reserve)
+{
+    return b->cap - b->len > reserve ? b->cap - b->len - reserve : 0;
+}
+
 /* "method path", cut (with "..") to what the line has left for it. */
 static void put_request(struct textbuf *b, const struct exchange *ex, size_t reserve)
 {
-    size_t room = b->cap - b->len > reserve + 4 ? b->cap - b->len - reserve - 4 : 0;
+    size_t room = room_before(b, reserve + REQUEST_LEAST);
     struct textbuf request;
 
     textbuf_putc(b, '"');
@@ -116,19 +124,23 @@ static void put_end(struct textbuf *b, const struct exchange *ex)
 void access_put_compact(struct textbuf *b, const struct exchange *ex)
 {
     struct text name = ex->backend ? ex->backend->settings.name : TEXT("-");
+    size_t most; /* bytes of the name: what stands behind it is worth more than its end */
 
     addr_put(b, &ex->client, false);
     textbuf_putc(b, ' ');
     textbuf_put(b, proto_names[ex->proto]);
     textbuf_putc(b, ' ');
-    put_request(b, ex, LINE_TAIL + name.len);
+    most = min_size(name.len, room_before(b, LINE_TAIL + REQUEST_LEAST));
+    put_request(b, ex, LINE_TAIL + most);
     put_number(b, ex->status);
     textbuf_putc(b, ' ');
     textbuf_put_u64(b, ex->response.passed);
     textbuf_putc(b, ' ');
     textbuf_put_u64(b, loop_now() - ex->started);
     textbuf_putc(b, ' ');
-    textbuf_put(b, name);
+    textbuf_put(b, text_first(name, most));
+    if (most < name.len)
+        textbuf_put(b, TEXT(".."));
     put_number(b, ex->back_port);
     put_number(b, ex->back_status);
     put_number(b, (uint64_t)ex->back_stream);

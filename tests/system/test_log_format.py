@@ -121,6 +121,20 @@ def test_nothing_is_forged(make_formatted):
     assert re.search(r'\\"\.\." "u*\.\."$', got[3]), got[3]
 
 
+@pytest.mark.parametrize("before", [0, 200, 270, 280])
+def test_a_long_name_leaves_the_rest(make_formatted, before):
+    """However little room the line has, a backend's long name takes none from the fields behind it."""
+    name = "unix:/" + "n" * 99
+    proxy = make_formatted(f"'{'-' * before}|%{{proxy-line}}n'", f'ProxyPass "/long" "{name}|h2c://localhost/"')
+    proxy.get("/long/" + "p" * 1000)
+    (line,) = lines_of(proxy, 1)
+    assert len(line) <= 400
+    parsed = logline.parse(line.partition("|")[2])
+    assert (parsed.status, parsed.retry, parsed.end, parsed.reason) == (502, "-", "BK", "connect-failed")
+    assert parsed.request.endswith("..") and name.startswith(parsed.backend.removesuffix(".."))
+    assert (parsed.backend == name) == (before < 200)
+
+
 def test_refused(tmp_path):
     conf = tmp_path / "c.conf"
     conf.write_text("Listen 127.0.0.1:1\nProxyPass / h2c://127.0.0.1:1/\nLogFormat \"%h %Z\" x\n")

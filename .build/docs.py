@@ -88,7 +88,7 @@ def unprinted():
 
 
 def kconfig_rows():
-    """(name, values, prompt) of every symbol, in the order of Kconfig."""
+    """(name, values, prompt) of every symbol that is asked for, in the order of Kconfig."""
     values = {}
     for name in DEFCONFIGS:
         kconf = kconfiglib.Kconfig("Kconfig", warn=False)
@@ -96,8 +96,9 @@ def kconfig_rows():
         for symbol in kconf.unique_defined_syms:
             values.setdefault(symbol.name, []).append(symbol.str_value)
     for symbol in kconf.unique_defined_syms:
-        prompt = next((node.prompt[0] for node in symbol.nodes if node.prompt), "")
-        yield symbol.name, values[symbol.name], prompt
+        prompt = next((node.prompt[0] for node in symbol.nodes if node.prompt), None)
+        if prompt:
+            yield symbol.name, values[symbol.name], prompt
 
 
 def readme_table(first_cells):
@@ -247,7 +248,8 @@ def mdoc_kconfig():
     """The manual's list of options."""
     def option(name, values, prompt):
         yield f".It Dv {name}"
-        yield from prose(f"{stop(prompt)} {', '.join(f'{value} in {d}' for d, value in zip(DEFCONFIGS, values))}.")
+        told = ", ".join(f"{value or 'none'} in {defconfig}" for defconfig, value in zip(DEFCONFIGS, values))
+        yield from prose(f"{stop(prompt)} {told}.")
     yield from listed("Ds", (option(*found) for found in kconfig_rows()))
 
 

@@ -1,9 +1,8 @@
 #!/usr/bin/python3
 """Holds README.md and the manual to the sources: the tables that docs.py makes are up to date, every cause and refusal
-has its row, and every configuration in README is taken by culvert -t.
+has its row, every signal stands in both, and every configuration in README is taken by culvert -t.
 
     readme_tables.py             check the tables; with CULVERT=BINARY also the configurations
-    readme_tables.py kconfig     print the table of Kconfig symbols (make docs writes it where it belongs)
 """
 import glob
 import os
@@ -45,6 +44,20 @@ def missing(text):
             yield f"README.md: no row for this {what}: {row}"
 
 
+def untold_signals(text):
+    """Signals that the program takes and that README, the manual or the usage do not tell."""
+    (taken,) = re.findall(r"numbers\[\] = \{(.*?)\};", read("port/posix/posix.c")) or sys.exit(
+        "readme_tables: port/posix/posix.c has no numbers[] of signals; teach this program the new form")
+    manual, usage = read("config/man/culvert.8"), read("src/main.c")
+    for signal in taken.split(", "):
+        if f"\n| {signal} |" not in text:
+            yield f"README.md: no row for {signal}"
+        if f".It Dv {signal}\n" not in manual:
+            yield f"config/man/culvert.8: no entry for {signal}"
+        if signal not in usage:
+            yield f"src/main.c: the usage does not tell {signal}"
+
+
 def snippets(text):
     """(file name, configuration): a first line "# NAME.conf" names the file."""
     for number, block in enumerate(re.findall(r"^```apache\n(.*?)^```", text, re.S | re.M)):
@@ -71,13 +84,10 @@ def refused(text, culvert):
 
 def main(args):
     """Run."""
-    if args == ["kconfig"]:
-        print("\n".join(docs.md_kconfig()))
-        return 0
     if args:
         sys.exit(__doc__)
     text = read("README.md")
-    faults = [*docs.faults(), *missing(text)]
+    faults = [*docs.faults(), *missing(text), *untold_signals(text)]
     if os.environ.get("CULVERT"):
         faults += refused(text, os.path.abspath(os.environ["CULVERT"]))
     for fault in faults:

@@ -34,7 +34,7 @@ static void print_help(bool err)
                     "  -V       print version, options and memory\n"
                     "  -h       print this\n"
                     "SIGTERM finishes what runs, SIGINT stops at once, SIGHUP reads the configuration\n"
-                    "again.\n");
+                    "again, SIGUSR1 writes the state to the log.\n");
 }
 
 static struct options parse_arguments(int argc, char **argv)

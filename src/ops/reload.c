@@ -42,7 +42,7 @@ void reload_stop(void)
 void reload_ask(const struct config *now)
 {
     if (path == NULL) {
-        log_notice("reload", "the configuration is built in: only certificates are read again");
+        log_notice("reload", "the configuration is no file: only certificates are read again");
         tls_reload();
         logs_reopen(now);
     } else if (state == RELOAD_IDLE) {

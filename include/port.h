@@ -129,6 +129,7 @@ enum port_fault {
     PORT_FAULT_NO_ADDRESS,  /* the address is not ours */
     PORT_FAULT_LIMIT,       /* out of descriptors or buffers */
     PORT_FAULT_NOT_FOUND,   /* no such file or directory */
+    PORT_FAULT_FOLDER,      /* a folder in the place of a file */
     PORT_FAULT_UNFIT,       /* not the kind of file that is wanted */
     PORT_FAULT_OTHER,
 };

@@ -119,8 +119,20 @@ enum port_fault port_error(void)
 const char *port_fault_text(enum port_fault why)
 {
     static const char *const texts[] = {
-        "no fault",          "connection refused", "connection reset",   "unreachable", "timed out", "address in use",
-        "permission denied", "not our address",    "out of descriptors", "not found",   "unfit",     "failed"};
+        [PORT_FAULT_NONE] = "no fault",
+        [PORT_FAULT_REFUSED] = "connection refused",
+        [PORT_FAULT_RESET] = "connection reset",
+        [PORT_FAULT_UNREACHABLE] = "unreachable",
+        [PORT_FAULT_TIMEOUT] = "timed out",
+        [PORT_FAULT_IN_USE] = "address in use",
+        [PORT_FAULT_DENIED] = "permission denied",
+        [PORT_FAULT_NO_ADDRESS] = "not our address",
+        [PORT_FAULT_LIMIT] = "out of descriptors",
+        [PORT_FAULT_NOT_FOUND] = "not found",
+        [PORT_FAULT_FOLDER] = "a folder",
+        [PORT_FAULT_UNFIT] = "unfit",
+        [PORT_FAULT_OTHER] = "failed",
+    };
 
     return texts[why];
 }

@@ -228,6 +228,13 @@ def test_missing_file(tmp_path):
     assert "none.conf" in done.stderr
 
 
+def test_a_folder_is_no_file(conf, tmp_path):
+    """The error says what is wrong with the path, of a configuration and of a log."""
+    assert "cannot be read: a folder, not a file" in culvert.check(tmp_path, "-t").stderr
+    done = culvert.check(conf("Listen 127.0.0.1:1080", PASS, f"CustomLog {tmp_path}"))
+    assert (done.returncode, done.stderr) == (1, f"culvert: error: CustomLog {tmp_path}: a folder, not a file\n")
+
+
 def test_include(conf, make_culvert, peer):
     part = conf(f"ProxyPass /included h2c://127.0.0.1:{peer.port}/", name="part.conf")
     proxy = make_culvert(None, f'Include "{part}"')

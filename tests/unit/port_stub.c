@@ -298,8 +298,20 @@ enum port_fault port_error(void)
 const char *port_fault_text(enum port_fault fault)
 {
     static const char *const texts[] = {
-        "no fault",          "connection refused", "connection reset",   "unreachable",  "timed out",  "address in use",
-        "permission denied", "no such address",    "out of descriptors", "no such file", "other fault"};
+        [PORT_FAULT_NONE] = "no fault",
+        [PORT_FAULT_REFUSED] = "connection refused",
+        [PORT_FAULT_RESET] = "connection reset",
+        [PORT_FAULT_UNREACHABLE] = "unreachable",
+        [PORT_FAULT_TIMEOUT] = "timed out",
+        [PORT_FAULT_IN_USE] = "address in use",
+        [PORT_FAULT_DENIED] = "permission denied",
+        [PORT_FAULT_NO_ADDRESS] = "no such address",
+        [PORT_FAULT_LIMIT] = "out of descriptors",
+        [PORT_FAULT_NOT_FOUND] = "no such file",
+        [PORT_FAULT_FOLDER] = "a folder",
+        [PORT_FAULT_UNFIT] = "unfit",
+        [PORT_FAULT_OTHER] = "other fault",
+    };
 
     return (size_t)fault < ARRAY_SIZE(texts) ? texts[fault] : "?";
 }

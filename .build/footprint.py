@@ -8,6 +8,7 @@
 CROSS_COMPILE names the toolchain whose size and nm are asked.
 """
 import glob
+import math
 import os
 import re
 import subprocess
@@ -22,7 +23,8 @@ SHOWN = 20  # of the largest objects
 LIMITS = {"--limit": "RAM", "--code-limit": "own code"}
 POOL = re.compile(r"^POOL\(\s*(\w+)\s*,[^,]+,\s*(\w+)\s*\)", re.M)
 MACRO = re.compile(r"^#define (\w+) \(?CONFIG_(\w+)(?:\)?$| \* )", re.M)  # not: a sum of two options
-ARRAY = re.compile(r"^static\s[^;=(){}]*?\b(\w+)\[CONFIG_(\w+)\](?:\[[^\]]*\])*\s*[;=]", re.M)
+ARRAY = re.compile(r"^(?:static\s[^;=(){}]*?\b|\} )(\w+)\[(CONFIG_\w+|POSIX_HANDLES)(?: [*+] \w+)?\](?:\[[^\]]*\])*\s*[;=]", re.M)
+HANDLES = re.compile(r"^#define POSIX_HANDLES \((.*)\)$", re.M)
 
 
 def tool(name, *args):
@@ -74,6 +76,15 @@ class Build:
         sizes = [size for symbol, size in self.objects.items() if counted.get(symbol) == option]
         return sum(sizes) // self.config[option] if sizes else None
 
+    def each_handle(self, counted):
+        """Bytes of the loop's tables for one descriptor."""
+        with open("port/posix/posix.h", encoding="utf-8") as file:
+            (terms,) = HANDLES.findall(file.read())
+        numbers = [[int(n) if n.isdigit() else self.config[n.removeprefix("CONFIG_")] for n in term.split(" * ")]
+                   for term in terms.split(" + ")]
+        sizes = [size for symbol, size in self.objects.items() if counted.get(symbol) == "POSIX_HANDLES"]
+        return sum(sizes) // sum(map(math.prod, numbers))
+
     def each_of(self, symbol, *options):
         """Bytes of an array that has an item for each of what several options count; None without it."""
         return self.objects[symbol] // sum(self.config[option] for option in options) if symbol in self.objects else None
@@ -101,7 +112,8 @@ class Build:
     def rows(self, counted):
         """(title, bytes) of what is derived."""
         return [
-            ("each client connection, which is all that an idle HTTP/1.1 client takes", self.each("CLIENTS", counted)),
+            ("each client connection, which is all that an idle HTTP/1.1 client takes",
+             self.each("CLIENTS", counted) + self.each_handle(counted)),
             ("each HTTP/2 client in addition", self.each("H2_CLIENTS", counted)),
             ("each HTTP/2 connection, of a client or to a backend, while it is busy: the extent that is kept for it",
              self.each_of("h2_extent_pool_storage", "H2_CLIENTS", "BACKEND_CONNS")),
@@ -109,7 +121,7 @@ class Build:
             ("each request in progress: the guaranteed blocks of its response", self.blocks("RESPONSE_WINDOW")),
             ("each request with a body: its guaranteed blocks", self.blocks("REQUEST_WINDOW")),
             ("each head above what requests have of their own", self.each("HEADS_LARGE", counted)),
-            ("each backend connection", self.each("BACKEND_CONNS", counted)),
+            ("each backend connection", self.each("BACKEND_CONNS", counted) + self.each_handle(counted)),
             ("each TLS connection of a client", self.each("TLS_CLIENTS", counted)),
             ("each TLS connection to a backend", self.each("TLS_BACKENDS", counted)),
             ("each backend server", self.each("BACKENDS", counted)),

@@ -26,8 +26,8 @@ enum server_state {
 };
 
 /* The configuration that runs is in one of them. */
-static struct config slots[IS_ENABLED(CONFIG_RELOAD) ? 2 : 1];
-static struct config *config = slots;
+static struct config configs[IS_ENABLED(CONFIG_RELOAD) ? 2 : 1];
+static struct config *config = configs;
 static enum server_state state;
 static struct text product = TEXT_INIT("Culvert");
 static struct timer_class drain_class;
@@ -95,7 +95,7 @@ bool server_start(const char *path, struct text content, config_report *report, 
     }
     state = SERVER_RUNNING;
     ok = start_modules(report, user) && process_prepare(config, report, user);
-    reload_start(&slots[config == slots], content.ptr ? NULL : path, product);
+    reload_start(&configs[config == configs], content.ptr ? NULL : path, product);
     if (!ok || !change_prepare(&change)) {
         config_forget(config);
         server_stop();

@@ -1,5 +1,8 @@
 """What measures a build, without building: scripts of .build/ with a make that only notes what it was asked for."""
+import importlib
 import os
+import pathlib
+import re
 import subprocess
 
 import pytest
@@ -45,3 +48,21 @@ def test_bloatcheck_compares_like_with_like(bloatcheck):
     assert bloatcheck("CONFIG_TLS=n\n", CROSS_COMPILE="") == 2
     assert bloatcheck("CONFIG_TLS=n\n", MAKEFLAGS="s -j2 -- CONFIG_SET=IPV6=n") == 3
     assert bloatcheck("CONFIG_TLS=n\n", MAKEFLAGS="s -- CONFIG_SET=IPV6=n") == 3
+
+
+def test_footprint_counts_every_array(monkeypatch):
+    """What one more client or backend costs has all arrays in it that its option sizes."""
+    monkeypatch.chdir(culvert.ROOT)
+    monkeypatch.syspath_prepend(".build")
+    footprint = importlib.import_module("footprint")
+    asked = re.findall(r'self\.each\("(\w+)"', pathlib.Path(footprint.__file__).read_text())
+    assert {"CLIENTS", "BACKENDS", "EXCHANGES"} <= set(asked)
+    sized = {}
+    for path in [*pathlib.Path("src").rglob("*.[ch]"), *pathlib.Path("port").rglob("*.[ch]")]:
+        for name, option in re.findall(r"^(?:static [^=(){}]*?|\} )(\w+)\[[^\]]*?(?:CONFIG_|(?=POSIX_HANDLES))(\w+)",
+                                       path.read_text(), re.M):
+            if option in (*asked, "POSIX_HANDLES"):
+                sized[name] = option
+    assert {"lookups", "times", "watched"} <= set(sized)
+    counted = footprint.counts()
+    assert {name: counted.get(name) for name in sized} == sized

@@ -215,7 +215,8 @@ savedefconfig:
 %_defconfig: config/%_defconfig
 	$(Q)$(KCONFIG) config $< $(O)/.config
 	@echo "$(O)/.config is that of $<."
-config/%_defconfig: ;
+config/%_defconfig:
+	@echo "There is no $@. There are: $(patsubst config/%,%,$(wildcard $(@D)/*_defconfig))" >&2; false
 
 # Installation ------------------------------------------------------------------------------------------------
 

@@ -153,10 +153,8 @@ static bool load_client(const struct tls_loader *loader)
 {
     struct tls_conf *conf = loader->conf;
     struct tls_pair machine = {settings->machine, settings->machine};
-    const char *ca = settings->backends.ca;
+    const char *ca = tls_backend_ca(settings);
 
-    if (!ca && settings->backends.verify != TLS_VERIFY_NONE && settings->pin_count == 0)
-        ca = CONFIG_TLS_CA_FILE;
     return (!ca || tls_load_trusted(loader, ca, &conf->backend_ca)) &&
            (!settings->backends.crl || tls_load_revoked(loader, settings->backends.crl, &conf->backend_crl)) &&
            (!settings->machine || tls_load_pair(loader, &machine, &conf->machine));

@@ -56,7 +56,7 @@ uint64_t tls_files_stamp(const struct tls_settings *s)
     }
     add_file(&sum, s->clients.ca);
     add_file(&sum, s->clients.crl);
-    add_file(&sum, s->backends.ca ? s->backends.ca : CONFIG_TLS_CA_FILE);
+    add_file(&sum, tls_backend_ca(s));
     add_file(&sum, s->backends.crl);
     add_file(&sum, s->machine);
     return sum;

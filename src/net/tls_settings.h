@@ -50,4 +50,12 @@ struct tls_settings {
     uint16_t suites[TLS_SUITES_MOST];             /* numbers of the registry of cipher suites, best first */
 };
 
+/* The file of certificates that backends' are checked against. NULL: none is needed. */
+static inline const char *tls_backend_ca(const struct tls_settings *s)
+{
+    if (s->backends.ca)
+        return s->backends.ca;
+    return s->connects && s->backends.verify != TLS_VERIFY_NONE && s->pin_count == 0 ? CONFIG_TLS_CA_FILE : NULL;
+}
+
 #endif

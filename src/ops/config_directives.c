@@ -239,7 +239,7 @@ static const struct conf_directive directives[] = {
     {NAME("SSLProxyEngine", "On"), WORDS(1, 1), NEEDS(TLS, conf_apply_tls_fixed, NULL), .max = 1},
     {TLS("SSLProxyVerify", VERIFY_WORDS, backends.verify), NEEDS(TLS, conf_apply_tls_verify, conf_print_verify)},
     {TLS("SSLProxyVerifyDepth", "NUMBER", backends.depth), NEEDS(TLS, conf_apply_tls_depth, conf_print_u8)},
-    {TLS("SSLProxyCACertificateFile", "FILE", backends.ca), NEEDS(TLS, conf_apply_tls_file, conf_print_file)},
+    {TLS("SSLProxyCACertificateFile", "FILE", backends.ca), NEEDS(TLS, conf_apply_tls_file, conf_print_backend_ca)},
     {TLS("SSLProxyCARevocationFile", "FILE", backends.crl), NEEDS(TLS, conf_apply_tls_file, conf_print_file)},
     {TLS("SSLProxyCheckPeerName", "On or Off", backends.any_name),
      NEEDS(TLS, conf_apply_tls_unless, conf_print_unless)},

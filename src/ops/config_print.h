@@ -64,6 +64,7 @@ CONF_PRINTS(conf_print_keys);
 CONF_PRINTS(conf_print_protocol);
 CONF_PRINTS(conf_print_suites);
 CONF_PRINTS(conf_print_verify);
+CONF_PRINTS(conf_print_backend_ca);
 CONF_PRINTS(conf_print_pins);
 
 /* The URL of a backend with a path, as ProxyPass has it, and its keys (config_print_proxy.c, config_keys.c). */

@@ -48,6 +48,14 @@ CONF_PRINTS(conf_print_verify)
     conf_put_line(out, self->name, conf_verify_names[*verify]);
 }
 
+CONF_PRINTS(conf_print_backend_ca)
+{
+    const char *ca = tls_backend_ca(&out->config->tls);
+
+    if (ca)
+        conf_put_line(out, self->name, text_of(ca));
+}
+
 CONF_PRINTS(conf_print_pins)
 {
     const struct tls_settings *tls = &out->config->tls;

@@ -181,6 +181,13 @@ static void test_tls(void **state)
                                        "SSLVerifyClient require\n"));
     assert_non_null(strstr(printed[0], "\nSSLProxyPin sha256:0f0b64c2a3d1"));
     assert_non_null(strstr(printed[0], "\nSSLProxyCheckPeerName On\nSSLProxyCheckPeerExpire Off\n"));
+    assert_null(strstr(printed[0], "\nSSLProxyCACertificateFile"));
+    same("Listen 8080\nProxyPass / h2://127.0.0.1/\n");
+    assert_non_null(strstr(printed[0], "\nSSLProxyCACertificateFile " CONFIG_TLS_CA_FILE "\n"));
+    same("Listen 8080\nProxyPass / h2://127.0.0.1/\nSSLProxyVerify none\n");
+    assert_null(strstr(printed[0], "\nSSLProxyCACertificateFile"));
+    same("Listen 8080\nProxyPass / h2c://127.0.0.1/\n");
+    assert_null(strstr(printed[0], "\nSSLProxyCACertificateFile"));
 }
 
 int main(void)

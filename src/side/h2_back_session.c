@@ -75,7 +75,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, nghttp2_rc
     if (!ex)
         return 0;
     if (n.len > 0 && n.base[0] == ':') { /* :status, the only one of a response (checked by nghttp2) */
-        if (!text_to_u64(text, 999, &status))
+        if (!text_to_u64(text, 999, &status) || status < 100)
             return refuse(ex, CAUSE_BACKEND_PROTOCOL);
         head_last(&ex->response.head)->status = (uint16_t)status;
         return 0;

@@ -527,8 +527,8 @@ def test_reset_before_the_head(code, client, proxy):
     assert proxy.log_line().end == "BW"
 
 
-@pytest.mark.parametrize("kind", ["upper", "connection", "newline", "nul", "status", "nostatus", "late", "lengths",
-                                  "length", "te"])
+@pytest.mark.parametrize("kind", ["upper", "connection", "newline", "nul", "status", "low", "nostatus", "late",
+                                  "lengths", "length", "te"])
 def test_malformed_response_is_502(kind, client):
     held = client.open("/hold")
     assert client.get(f"/bad-head/{kind}").status == 502

@@ -249,7 +249,7 @@ def test_body_longer_than_its_content_length(proxy, client):
 
 
 @pytest.mark.parametrize("kind", [
-    "upper", "connection", "newline", "nul", "status", "nostatus", "late", "lengths", "length", "te"])
+    "upper", "connection", "newline", "nul", "status", "low", "nostatus", "late", "lengths", "length", "te"])
 def test_malformed_response_head(proxy, client, peer, kind):
     answer = client.get(f"/bad-head/{kind}")
     assert answer.status == 502

@@ -21,14 +21,15 @@ static nghttp2_nv nv_of(struct text name, struct text value, unsigned flags)
     return (nghttp2_nv){n.bytes, v.bytes, name.len, value.len, (uint8_t)flags};
 }
 
-/* Splits a cookie at "; " while the block has room for crumbs beyond one for each field. */
+/* Splits a cookie at "; " while the block has room for crumbs beyond one for each field. More white space around a pair
+   than that would make its crumb malformed (RFC 9113 8.2.1). */
 static size_t put_cookie(size_t at, struct text value, unsigned kept, size_t *crumbs)
 {
     for (;;) {
         size_t end = text_find(value, ';', 0);
         bool split = *crumbs < H2_CRUMBS && end + 2 < value.len && value.ptr[end + 1] == ' ';
 
-        block[at++] = nv_of(field_name(FIELD_COOKIE), split ? text_first(value, end) : value,
+        block[at++] = nv_of(field_name(FIELD_COOKIE), text_trim(split ? text_first(value, end) : value),
                             kept | KEPT_NAME | NGHTTP2_NV_FLAG_NO_INDEX); /* RFC 7541 7.1.3 */
         if (!split)
             return at;

@@ -354,6 +354,15 @@ def test_crumbs(count, together, client, peer):
     assert peer.last.get("x-a") == "1" and peer.last.get("x-b") == "2"
 
 
+@pytest.mark.parametrize("crumbs", [["a=1", ""], ["a=1;  b=2"], ["a=1 ; b=2", "", "c=3"]])
+def test_crumbs_with_white_space(crumbs, client, peer):
+    """RFC 9113 8.2.1: none around a field's value, wherever the cookie is split."""
+    assert client.get("/echo", [("cookie", crumb) for crumb in crumbs]).status == 200
+    got = peer.last.all("cookie")
+    assert got and all(crumb == crumb.strip() for crumb in got)
+    assert "; ".join(got).replace(" ", "") in ("; ".join(crumbs)).replace(" ", "")
+
+
 # ---- streams ----
 
 def test_streams_of_all_clients_share_a_connection(proxy, peer):

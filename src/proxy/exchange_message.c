@@ -58,12 +58,11 @@ static enum cause prepare_request(struct exchange *ex, bool body)
     struct head *head = &ex->request.head;
     const struct forward_context context = exchange_context(ex);
 
-    if (ex->proto == PROTO_HTTP11 && !body)
-        ex->tunnel = websocket_wanted(head, &ex->tunnel_key);
-    if (ex->tunnel) {
-        ex->request.state = MESSAGE_BODY; /* the tunnel's bytes */
+    if (ex->proto == PROTO_HTTP11 && !body && websocket_wanted(head, &ex->tunnel_key)) {
+        ex->tunnel = true;
+        ex->request.state = MESSAGE_BODY; /* the tunnel's bytes; HTTP/2 tells whether some come */
         exchange_make_room(&ex->request, ADDED_LATER);
-        if (!ex->request.pipe.open && !exchange_open_upload(ex))
+        if (!exchange_open_upload(ex))
             return CAUSE_NO_ROOM;
     }
     if (!exchange_rewrite_request(ex, &context) || (ex->tunnel && head->protocol.len == 0 && !websocket_connect(head)))

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+import h2wire
 from nodepeer import backend_ports, running
 from procs import wait_until
 from test_node import chromium
@@ -204,6 +205,23 @@ def test_client_resets_its_stream(make_ws, make_peer):
     peer.wait(lambda: peer.requests[1].size == len("still here") + 6, "the frame")
     assert not peer.requests[1].gone
     assert ws.proxy.log_line().end == "CD"
+
+
+def test_client_ends_its_side_with_its_head(make_culvert, make_peer):
+    """END_STREAM on the extended CONNECT: half-closed from the start (RFC 9113 8.5)."""
+    peer = make_peer(enable_connect_protocol=1)
+
+    def told(request):
+        request.head(200)
+        request.wait_body()
+        request.data(b"bye", end=True)
+    peer.on("/ws", told)
+    proxy = make_culvert(peer)
+    with h2wire.Client(proxy.port) as client:
+        stream = client.started().new_id()
+        client.send(client.headers(stream, [(":protocol", "websocket"), *client.fields("/ws", "CONNECT")]))
+        assert bytes(client.response(stream).body) == b"bye"
+    assert peer.last.end_on_headers and proxy.log_line().end == "--"
 
 
 @BOTH

@@ -9,6 +9,7 @@
 /* RFC 6455 1.3 */
 static const struct text guid = TEXT_INIT("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
 static const struct text key_name = TEXT_INIT("sec-websocket-key");
+static const struct text accept_name = TEXT_INIT("sec-websocket-accept");
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -20,6 +21,14 @@ static struct field *find_name(struct head *head, const struct section *section,
             return f;
     }
     return NULL;
+}
+
+static void drop_name(struct head *head, const struct section *section, struct text name)
+{
+    struct field *f = find_name(head, section, name);
+
+    if (f)
+        f->dropped = true;
 }
 
 /* Whether some line of a list field has the token. */
@@ -60,10 +69,8 @@ bool websocket_wanted(struct head *head, struct span *key)
 bool websocket_connect(struct head *head)
 {
     const struct section *section = &head->sections[0];
-    struct field *f = find_name(head, section, key_name);
 
-    if (f)
-        f->dropped = true;
+    drop_name(head, section, key_name);
     head_drop(head, section, FIELD_CONTENT_LENGTH);
     return head_store(head, TEXT("CONNECT"), &head->method) && head_store(head, TEXT("websocket"), &head->protocol);
 }
@@ -91,7 +98,7 @@ bool websocket_accept(struct head *head, struct section *section, struct text ke
     sha1_digest(key, guid, digest);
     section->status = 101;
     head_drop(head, section, FIELD_CONTENT_LENGTH);
+    drop_name(head, section, accept_name); /* the backend does not know the key */
     return head_add_id(head, FIELD_CONNECTION, TEXT("Upgrade")) &&
-           head_add_id(head, FIELD_UPGRADE, TEXT("websocket")) &&
-           head_add(head, TEXT("sec-websocket-accept"), encode(digest, accept));
+           head_add_id(head, FIELD_UPGRADE, TEXT("websocket")) && head_add(head, accept_name, encode(digest, accept));
 }

@@ -106,6 +106,18 @@ def test_the_answer_to_a_raw_handshake(make_ws, origin):
         assert client.exactly(7) == b"\x81\x05hello"
 
 
+def test_only_the_proxy_answers_the_key(make_culvert, make_peer):
+    """The backend does not know it, whatever it says."""
+    peer = make_peer(enable_connect_protocol=1)
+    peer.on("/ws", lambda request: request.head(200, [("sec-websocket-accept", "x"), ("sec-websocket-protocol", "y")]))
+    with make_culvert(peer).client() as client:
+        client.send_head("GET", "/ws", [("Connection", "Upgrade"), ("Upgrade", "websocket"),
+                                        ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", KEY)])
+        answer = client.head()
+        assert answer.all("sec-websocket-accept") == ["s3pPLMBiTxaQ9kYGzzhZRbK+xOo="]
+        assert answer.get("sec-websocket-protocol") == "y"
+
+
 def test_frames_right_behind_the_handshake(make_ws, origin):
     """A client that does not wait for 101: its first frames are not lost."""
     with make_ws(origin).proxy.client() as client:

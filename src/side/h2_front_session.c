@@ -165,6 +165,8 @@ static int on_headers(struct h2_front *c, struct exchange *ex, const nghttp2_fra
     }
     if (most > 0 && c->requests >= most)
         h2_front_warn(c);
+    if (most > 0 && c->requests >= most + CONFIG_H2_STREAMS)
+        h2_front_leave(c); /* so many can cross GOAWAY: it does not answer the PING behind it */
     return on_request(c->h2.ng, ex, !end);
 }
 

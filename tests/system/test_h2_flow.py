@@ -207,6 +207,21 @@ def test_keep_alive_limit(make_culvert, peer):
         assert client.started().get("/echo").status == 200 and client.goaways == []
 
 
+def test_keep_alive_limit_of_a_client_that_answers_no_ping(make_culvert, peer):
+    """It does not go on for ever: as many more requests are taken as may have crossed the first GOAWAY."""
+    proxy = make_culvert(peer, "MaxKeepAliveRequests 3")
+    with Client(proxy.port) as client:
+        client.started().acks = False
+        answered = 0
+        while len(client.goaways) < 2:
+            stream = client.done(client.open("/size/5"))
+            assert bytes(stream.body) == b"\0\0\0\0\0" and stream.ended
+            answered += 1
+            assert answered <= 3 + client.settings[h2wire.MAX_CONCURRENT_STREAMS]
+        assert client.goaways == [(LAST_OF_ALL, NO_ERROR), (2 * answered - 1, NO_ERROR)]
+        assert client.end() == NO_ERROR
+
+
 def test_idle_timeout(make_culvert, peer):
     """KeepAliveTimeout: GOAWAY(NO_ERROR), then the end; not while a stream is open."""
     proxy = make_culvert(peer, "KeepAliveTimeout 1")

@@ -118,7 +118,8 @@ static int end_response(nghttp2_session *ng, struct exchange *ex, struct section
     return 0;
 }
 
-/* How many interim heads may wait for a slow client: the final head and trailers need their places. */
+/* How many interim heads may wait for a slow client: the final head and trailers need their places. A place is free
+   again when all that wait were passed on. */
 #define INTERIM_WAITING (HEAD_SECTIONS - 2)
 
 /* A header block is complete. */
@@ -137,7 +138,7 @@ static int on_headers(nghttp2_session *ng, struct exchange *ex, const nghttp2_fr
                             NGHTTP2_PROTOCOL_ERROR); /* RFC 9113 8.6: there is no 101 in HTTP/2 */
     if (status < 200 && ++ex->interims > CONFIG_INTERIM_MOST)
         return reset_stream(ng, ex, CAUSE_BACKEND_INTERIM, NGHTTP2_ENHANCE_YOUR_CALM);
-    if (status < 200 && m->head.section_count - m->head.section_sent > INTERIM_WAITING) {
+    if (status < 200 && m->head.section_count > INTERIM_WAITING) {
         log_info("h2_back", "stream %d: more interim responses than the client takes: %u left out", ex->back.stream_id,
                  status);
         exchange_drop_section(ex);

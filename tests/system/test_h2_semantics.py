@@ -243,6 +243,33 @@ def test_many_interim_responses(client, peer):
     assert [fields for _, fields in answer.interim] == [[("x-n", str(n))] for n in range(20)]
 
 
+@pytest.mark.parametrize("version", ["h1", "h2"])
+def test_interim_responses_for_a_slow_client(version, proxy, peer):
+    """Some find no place and are left out; the others, and the final one, come whole."""
+    def flood(request):
+        for n in range(400):
+            fields = (":status", "103"), ("x-n", str(n)), ("link", "x" * 3000)
+            block = b"".join(h2wire.plain(*field) for field in fields)
+            request.connection.send_raw(h2wire.block_frames(request.stream_id, block, end=False))
+        request.answer(200, [], b"final")
+        peer.gate.set()
+    peer.on("/flood", flood)
+    if version == "h1":
+        with proxy.client(receive_buffer=2000) as client:
+            client.send_head("GET", "/flood")
+            assert peer.gate.wait(10)
+            answer = client.response()
+            numbers = [int(dict(interim.headers)["x-n"]) for interim in answer.interim]
+    else:
+        with Client(proxy.port, receive_buffer=2000) as client:
+            stream = client.started().open("/flood")
+            assert peer.gate.wait(10)
+            answer = client.response(stream)
+            numbers = [int(dict(fields)["x-n"]) for _, fields in answer.interim]
+    assert (answer.status, bytes(answer.body)) == (200, b"final")
+    assert len(numbers) >= 6 and numbers == sorted(set(numbers))
+
+
 def test_continue_is_awaited(client):
     """The client sends its body when 100 has come."""
     stream = client.open("/continue", "POST", [("expect", "100-continue"), ("content-length", "5")], end=False)

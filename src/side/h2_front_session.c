@@ -244,11 +244,15 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
     }
 }
 
-/* nghttp2 found a stream's messages malformed (RFC 9113 8.1.1), and resets it. */
-static void note_malformed(struct exchange *ex)
+/* What a client makes us reset costs it patience (MadeYouReset). It is not to blame for responses that are cut, whose
+   exchanges have left their streams (op_abort). */
+static void on_reset_sent(struct h2_front *c, struct exchange *ex, uint32_t code)
 {
-    if (ex && ex->front.cause == CAUSE_NONE)
-        ex->front.cause = CAUSE_BAD_REQUEST;
+    if (code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_NO_ERROR || (code == NGHTTP2_INTERNAL_ERROR && !ex))
+        return;
+    (void)h2_calm_spend(c, H2_COST_RESET);
+    if (code == NGHTTP2_PROTOCOL_ERROR && ex && ex->front.cause == CAUSE_NONE)
+        ex->front.cause = CAUSE_BAD_REQUEST; /* nghttp2 found its messages malformed (RFC 9113 8.1.1) */
 }
 
 int h2_front_end_request(struct h2_front *c, const struct exchange *ex)
@@ -265,11 +269,8 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
 
     if (frame->hd.type == NGHTTP2_DATA)
         h2_calm_earn(c, H2_GAIN_DATA); /* answered by WINDOW_UPDATEs */
-    if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_REFUSED_STREAM &&
-        frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
-        (void)h2_calm_spend(c, H2_COST_RESET); /* MadeYouReset */
-    if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR)
-        note_malformed(exchange_of(ng, frame->hd.stream_id));
+    if (frame->hd.type == NGHTTP2_RST_STREAM)
+        on_reset_sent(c, exchange_of(ng, frame->hd.stream_id), frame->rst_stream.error_code);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
     if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))

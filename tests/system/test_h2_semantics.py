@@ -556,6 +556,25 @@ def test_cut_response_is_never_ended_cleanly(path, client, proxy):
     assert client.get("/echo").status == 200
 
 
+def test_cut_responses_are_not_the_clients_fault(make_culvert, peer):
+    """Nobody is told to be calm because a backend fails."""
+    def cut(request):
+        request.head(200)
+        request.data(b"some")
+        peer.gate.wait(10)
+        request.reset()
+    peer.on("/cut", cut)
+    with Client(make_culvert(peer, "MaxKeepAliveRequests 0").port) as client:
+        client.started()
+        for _ in range(4):
+            streams = [client.open("/cut") for _ in range(50)]
+            client.wait(lambda ids=streams: all(client.stream(s).body for s in ids), "some of all bodies")
+            peer.gate.set()
+            assert all(client.done(s).reset not in (None, NO_ERROR) for s in streams)
+            peer.gate.clear()
+        assert client.get("/echo").status == 200 and client.goaways == []
+
+
 @pytest.mark.parametrize("code", [1, 2, 8, 11])
 def test_reset_before_the_head(code, client, proxy):
     answer = client.get(f"/reset/{code}")

@@ -49,7 +49,7 @@ enum port_user_found {
    heap. Only with CONFIG_CHANGE_USER, as the two below. */
 enum port_user_found port_user_find(const char *user, const char *group, struct port_user *out);
 /* Log files and unix sockets that are opened from now until port_become are this user's, as far as the process may give
-   them away. */
+   them away. A link that could lead to a file of somebody else is not opened: PORT_FAULT_LINK. */
 void port_user_owns(const struct port_user *user);
 /* Makes `root` (NULL: nothing) the root of the file system, and becomes the user, for good. NULL: done. Otherwise the
    name of the call that failed, for port_error(); the process is in between and must end. */
@@ -129,6 +129,7 @@ enum port_fault {
     PORT_FAULT_NO_ADDRESS,  /* the address is not ours */
     PORT_FAULT_LIMIT,       /* out of descriptors or buffers */
     PORT_FAULT_NOT_FOUND,   /* no such file or directory */
+    PORT_FAULT_LINK,        /* a link that is not followed */
     PORT_FAULT_FOLDER,      /* a folder in the place of a file */
     PORT_FAULT_UNFIT,       /* not the kind of file that is wanted */
     PORT_FAULT_OTHER,

@@ -3,7 +3,6 @@
 #include "posix.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -50,7 +49,7 @@ static enum port_result file_open(const char *path, port_handle *out)
     int fd;
 
     do
-        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+        fd = posix_open_to_give(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
     while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return posix_fail(errno);

@@ -198,6 +198,7 @@ static enum port_fault fault_of(int error)
     case ENOMEM: return PORT_FAULT_LIMIT;
     case ENOENT:
     case ENOTDIR: return PORT_FAULT_NOT_FOUND;
+    case ELOOP: return PORT_FAULT_LINK;
     case EISDIR: return PORT_FAULT_FOLDER;
     case ENOTTY: return PORT_FAULT_UNFIT;
     default: return PORT_FAULT_OTHER;
@@ -237,6 +238,7 @@ const char *port_fault_text(enum port_fault fault)
     case PORT_FAULT_NO_ADDRESS: return "not an address of this host";
     case PORT_FAULT_LIMIT: return "out of descriptors or buffers";
     case PORT_FAULT_NOT_FOUND: return "not found";
+    case PORT_FAULT_LINK: return "a link, which is not followed";
     case PORT_FAULT_FOLDER: return "a folder, not a file";
     case PORT_FAULT_UNFIT: return "not a serial line, or without this speed";
     case PORT_FAULT_OTHER: break;

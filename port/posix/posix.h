@@ -4,6 +4,8 @@
 
 #include "port.h"
 
+#include <fcntl.h>
+
 /* Handles are below this: what Kconfig allows at one time, and a reserve for the standard streams, logs, configuration
    files and descriptors that were inherited. */
 #define POSIX_HANDLES (CONFIG_CLIENTS + CONFIG_BACKEND_CONNS + CONFIG_LISTENERS * 2 + 64)
@@ -21,12 +23,19 @@ bool posix_watch_init(int wake);
 /* Takes a handle out of the poll set; harmless when it is not in it. */
 void posix_watch_forget(port_handle handle);
 
-/* user.c: gives a file that was opened, or a socket's file, to whom port_user_owns named; devices and pipes stay.
-   False: it cannot be given. */
+/* user.c: opens a file, as open(2), that is to be given away: links of other users than root are not followed then.
+   Gives a file that was opened so, or a socket's file, to whom port_user_owns named; devices and pipes stay. False: it
+   cannot be given. */
 #ifdef CONFIG_CHANGE_USER
+int posix_open_to_give(const char *path, int flags, unsigned mode);
 bool posix_give_file(int fd);
 bool posix_give_socket(const char *path);
 #else
+static inline int posix_open_to_give(const char *path, int flags, unsigned mode)
+{
+    return open(path, flags, mode);
+}
+
 static inline bool posix_give_file(int fd)
 {
     (void)fd;

@@ -3,6 +3,7 @@
 #include "posix.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
@@ -93,11 +94,35 @@ void port_user_owns(const struct port_user *user)
     owner = geteuid() == 0 ? user : NULL;
 }
 
+/* Whoever may write in the log's folder could have made a link there, which leads root to a file of its own: that would
+   be given away. Links that root made (/dev/stdout is one) are followed. */
+static bool is_roots_link(const char *path)
+{
+    struct stat info;
+
+    return lstat(path, &info) == 0 && S_ISLNK(info.st_mode) && info.st_uid == 0;
+}
+
+int posix_open_to_give(const char *path, int flags, unsigned mode)
+{
+    int fd = open(path, flags | (owner != NULL ? O_NOFOLLOW : 0), mode);
+
+    if (fd < 0 && errno == ELOOP && owner != NULL && is_roots_link(path))
+        fd = open(path, flags, mode);
+    return fd;
+}
+
 bool posix_give_file(int fd)
 {
     struct stat info;
 
-    return owner == NULL || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || fchown(fd, owner->uid, owner->gid) == 0;
+    if (owner == NULL || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+        return true;
+    if (info.st_nlink > 1 && info.st_uid != owner->uid) { /* a link of the other kind */
+        errno = ELOOP;
+        return false;
+    }
+    return fchown(fd, owner->uid, owner->gid) == 0;
 }
 
 bool posix_give_socket(const char *path)

@@ -129,6 +129,7 @@ const char *port_fault_text(enum port_fault why)
         [PORT_FAULT_NO_ADDRESS] = "not our address",
         [PORT_FAULT_LIMIT] = "out of descriptors",
         [PORT_FAULT_NOT_FOUND] = "not found",
+        [PORT_FAULT_LINK] = "a link",
         [PORT_FAULT_FOLDER] = "a folder",
         [PORT_FAULT_UNFIT] = "unfit",
         [PORT_FAULT_OTHER] = "failed",

@@ -89,6 +89,25 @@ def test_user_is_become_for_good_and_owns_its_files(make, place):
 
 
 @root
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_link_in_the_place_of_a_log_gives_nothing_away(make, place, link):
+    """Who may write in the log's folder does not get what root alone could read. Root's own links are followed."""
+    secret = os.path.join(place, "secret")
+    with open(secret, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as f:
+        f.write("secret")
+    proxy = make("User nobody")
+    link(secret, proxy.log)
+    if link is os.symlink:
+        os.chown(proxy.log, NOBODY, NOBODY, follow_symlinks=False)
+    assert proxy.refused() == f"culvert: error: CustomLog {proxy.log}: a link, which is not followed\n"
+    assert (os.stat(secret).st_uid, os.stat(secret).st_size) == (0, 6)
+    if link is os.symlink:
+        os.chown(proxy.log, 0, 0, follow_symlinks=False)
+        settled(proxy.start().pid)
+        assert os.stat(secret).st_uid == NOBODY
+
+
+@root
 def test_reload_as_the_user(make, place):
     """It reads the configuration, opens the log that was renamed, and keeps the port."""
     os.chmod(place, 0o777)

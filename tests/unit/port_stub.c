@@ -308,6 +308,7 @@ const char *port_fault_text(enum port_fault fault)
         [PORT_FAULT_NO_ADDRESS] = "no such address",
         [PORT_FAULT_LIMIT] = "out of descriptors",
         [PORT_FAULT_NOT_FOUND] = "no such file",
+        [PORT_FAULT_LINK] = "a link",
         [PORT_FAULT_FOLDER] = "a folder",
         [PORT_FAULT_UNFIT] = "unfit",
         [PORT_FAULT_OTHER] = "other fault",

@@ -6,7 +6,7 @@ build="gcc libc6-dev make libnghttp2-dev libmbedtls-dev libc-ares-dev python3 py
 run="$build nghttp2-server nghttp2-client curl iproute2"
 check="$run ccache clang clang-format clang-tidy libclang-rt-14-dev llvm cppcheck libcmocka-dev python3-pytest
     python3-pytest-xdist python3-h2 strace chromium mandoc shellcheck busybox openssl gnutls-bin nghttp2-proxy apache2-bin libnss3-tools
-    rsyslog lnav"
+    ca-certificates rsyslog lnav"
 bench="$run nghttp2-proxy haproxy apache2-bin strace wrk procps"
 
 # For cross: compilers of other architectures, their libraries (Debian's foreign architectures), and qemu to run them.

@@ -65,10 +65,30 @@ def snippets(text):
         yield name.group(1) if name else f"{number}.conf", block
 
 
+def pair():
+    """A certificate and its key in one PEM text, as a configuration's files hold them."""
+    with tempfile.TemporaryDirectory(prefix="culvert-readme-") as where:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem"], cwd=where, check=True,
+                       capture_output=True)
+        return read(os.path.join(where, "cert.pem")) + read(os.path.join(where, "key.pem"))
+
+
+def with_certificates(block, where, pem):
+    """The configuration, with the certificates and keys that it names below `where` instead of /, and there they are."""
+    named = re.compile(r"^(SSL\w*Certificate\w*File\s+)(/\S+)$", re.M)
+    for _, name in named.findall(block):
+        os.makedirs(os.path.dirname(where + name), exist_ok=True)
+        with open(where + name, "w", encoding="ascii") as file:
+            file.write(pem)
+    return named.sub(lambda m: m[1] + where + m[2], block)
+
+
 def refused(text, culvert):
     """The configurations of README that culvert does not take, or takes with a warning."""
     with tempfile.TemporaryDirectory(prefix="culvert-readme-") as where:
-        files = dict(snippets(text))
+        pem = pair()
+        files = {name: with_certificates(block, where, pem) for name, block in snippets(text)}
         if not files:
             yield "README.md: no configuration to try"
         for name, block in files.items():

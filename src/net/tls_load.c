@@ -33,6 +33,16 @@ static const char *text_of_code(int code, const char *otherwise)
     }
 }
 
+/* Why a file was not read. */
+static const char *unread(enum port_result result)
+{
+    if (result == PORT_END)
+        return "no room: raise CONFIG_TLS_CONF_ARENA";
+    if (port_error() == PORT_FAULT_DENIED)
+        return "permission denied to the user who runs this (-t is for the one who starts culvert)";
+    return port_fault_text(port_error());
+}
+
 /* A file's bytes, and a NUL behind them, in a block of the arena. NULL: reported. */
 static unsigned char *read_file(const struct tls_loader *loader, const char *file, size_t *len)
 {
@@ -49,8 +59,7 @@ static unsigned char *read_file(const struct tls_loader *loader, const char *fil
         bytes[*len] = '\0';
         return arena_realloc(arena, bytes, *len + 1);
     }
-    tls_load_fault(loader, file,
-                   result == PORT_END ? "no room: raise CONFIG_TLS_CONF_ARENA" : port_fault_text(port_error()), 0);
+    tls_load_fault(loader, file, unread(result), 0);
     arena_free(arena, bytes);
     return NULL;
 }

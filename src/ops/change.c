@@ -1,4 +1,5 @@
 /* Takes a configuration into service: the first one, or one that follows another. */
+#include "net/loop.h"
 #include "ops/listening.h"
 #include "ops/logs.h"
 #include "ops/reload.h"
@@ -15,6 +16,21 @@ static void report_tls(void *user, struct text message)
     const struct change *change = user;
 
     change->report(change->user, true, message);
+}
+
+bool change_check(const struct change *change)
+{
+    struct change copy = *change;
+    bool good;
+
+    if (!IS_ENABLED(CONFIG_TLS))
+        return true;
+    loop_init();
+    tls_init();
+    good = tls_prepare(&change->next->tls, report_tls, &copy);
+    tls_abandon();
+    tls_exit();
+    return good;
 }
 
 bool change_prepare(const struct change *change)

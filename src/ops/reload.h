@@ -23,7 +23,10 @@ struct change {
     void *user;
 };
 
-/* change.c: opens what `next` needs. False: it cannot run; reported, and nothing is different. */
+/* change.c: whether the certificates and keys that `next` names are good, in a process that runs nothing and will not.
+   Blocks. False: reported. */
+bool change_check(const struct change *change) MUST_USE;
+/* Opens what `next` needs. False: it cannot run; reported, and nothing is different. */
 bool change_prepare(const struct change *change) MUST_USE;
 /* Takes `next` into service; `now` has neither backends nor balancers then. False: all is done, but that names cannot
    be looked up for want of memory. */

@@ -45,7 +45,9 @@ void server_set_product(struct text name)
 
 bool server_check(const char *path, config_report *report, void *user)
 {
-    return config_read(config, path, report, user) && process_prepare(config, report, user);
+    struct change change = {NULL, config, product, report, user};
+
+    return config_read(config, path, report, user) && process_prepare(config, report, user) && change_check(&change);
 }
 
 static void fail(config_report *report, void *user, const char *what, const char *name, const char *why)

@@ -13,7 +13,8 @@ bool server_start(const char *path, struct text content, config_report *report, 
 /* What ProxyVia Full names, "Culvert/1.0". Must live as long as the server; before server_start. */
 void server_set_product(struct text name);
 
-/* Only reads and checks the configuration. Not while the server runs. */
+/* Only reads and checks the configuration, and the certificates and keys that it names. Not while the server runs, or
+   before it does. */
 bool server_check(const char *path, config_report *report, void *user);
 
 /* One pass of the loop: waits at most max_wait_ms (negative: no limit). Heeds what the operator asks (port_asked). */

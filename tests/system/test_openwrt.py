@@ -1,7 +1,9 @@
 """OpenWrt's package, as far as it goes without OpenWrt: its scripts in busybox' shell with stubs of UCI and procd, the
 package's Makefile over a stub of OpenWrt's rules, and Config.in."""
 import os
+import pathlib
 import shlex
+import shutil
 import subprocess
 
 import kconfiglib
@@ -77,6 +79,25 @@ class Box:
         self.folder = folder
         self.conf = folder / "var" / "culvert.conf"
         self.sections = []
+        self.program = culvert.RELEASE
+
+    def with_files(self, **files):
+        """Certificates and keys that a configuration names are looked for below a folder of the test's instead of /. It
+        gets copies of these: with_files(**{"/etc/name": "path"})."""
+        root = self.folder / "root"
+        self.program = str(self.folder / "culvert-with-files")
+        with open(self.program, "w", encoding="ascii") as script:
+            script.write(f"""#!/bin/sh
+[ "$1 $2" = "-t -c" ] || exit 99
+sed -E 's,^(SSLCertificate(Key)?File ")/,\\1{root}/,' "$3" >"{self.folder}/checked.conf" || exit 98
+exec {culvert.RELEASE} -t -c "{self.folder}/checked.conf"
+""")
+        os.chmod(self.program, 0o755)
+        for name, source in files.items():
+            path = pathlib.Path(str(root) + name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, path)
+        return self
 
     def add(self, kind, **options):
         self.sections.append((kind, options.pop("section", f"s{len(self.sections)}"), options))
@@ -85,7 +106,7 @@ class Box:
     def call(self, function, running=False):
         """Runs a function of the init script."""
         script = "\n".join([STUBS, variables(self.sections), f". {shlex.quote(FILES + '/culvert.init')}", function])
-        environment = {"PATH": os.environ["PATH"], "CULVERT_LIB": FILES + "/culvert.uci.sh", "CULVERT_PROG": culvert.RELEASE,
+        environment = {"PATH": os.environ["PATH"], "CULVERT_LIB": FILES + "/culvert.uci.sh", "CULVERT_PROG": self.program,
                        "CULVERT_CONF": str(self.conf), "RUNNING": "1" if running else "0"}
         return subprocess.run([program("busybox"), "ash", "-c", script], cwd=self.folder, env=environment, check=False,
                               capture_output=True, text=True, timeout=30)
@@ -114,7 +135,14 @@ def test_shellcheck(name, options):
     assert done.returncode == 0, done.stdout
 
 
-def test_a_whole_translation(box):
+def acme_files(certs):
+    """What acme leaves for a domain."""
+    return {f"/etc/ssl/acme/www.example.org.{end}": certs.path(f"good.{kind}")
+            for end, kind in (("fullchain.crt", "pem"), ("key", "key"))}
+
+
+def test_a_whole_translation(box, certs):
+    box.with_files(**acme_files(certs), **{"/a b": certs.path("api.pem"), "/c": certs.path("api.key")})
     box.add("culvert", section="main", enabled="1", server_name="www.example.org", preserve_host="1", via="On",
             log="-", log_level="info", resolver=["127.0.0.1", "::1"], proxy_timeout="5")
     box.add("listen", address="8080", proxy="Off").add("listen", address="[::1]:8443", tls="1")

@@ -1,10 +1,12 @@
 """TLS on both sides, with curl and openssl in front, nghttpd behind, and certificates of every kind."""
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -465,6 +467,7 @@ def test_old_connections_outlive_reloads(secure, peer, certs):
 
 
 def test_bad_files_are_told(certs, tmp_path):
+    """By -t as by the start."""
     from culvert import CHECKED
     conf = tmp_path / "c.conf"
     for pair, said in ((("good.pem", "api.key"), "the key is not that of the certificate"),
@@ -472,5 +475,44 @@ def test_bad_files_are_told(certs, tmp_path):
                        (("good.pem", "ca.crl"), "no private key")):
         conf.write_text(f'Listen 127.0.0.1:{free_port()} https\nProxyPass / h2c://127.0.0.1:1/\n'
                         f'SSLCertificateFile "{certs.path(pair[0])}"\nSSLCertificateKeyFile "{certs.path(pair[1])}"\n')
-        done = run([CHECKED, "-c", str(conf)])
-        assert done.returncode == 1 and said in done.stderr, done.stderr
+        for options in ([], ["-t"], ["-t", "-v"]):
+            done = run([CHECKED, *options, "-c", str(conf)])
+            assert (done.returncode, done.stdout) == (1, "") and said in done.stderr, (options, done)
+    conf.write_text("\n".join([f"Listen 127.0.0.1:{free_port()} https", "ProxyPass / h2c://127.0.0.1:1/",
+                               *certs.pair("good"), *certs.pair("rsa"), "SSLVerifyClient require",
+                               f'SSLCACertificateFile "{certs.path("ca.pem")}"', ""]))
+    done = run([CHECKED, "-t", "-c", str(conf)])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Syntax OK\n", "")
+
+
+def test_what_backends_need_is_checked(certs, tmp_path):
+    """-t reads whom to trust, too, but only what is used."""
+    from culvert import CHECKED
+    conf = tmp_path / "c.conf"
+    for scheme, line, said in (("h2", "SSLProxyCACertificateFile", "none.pem: not found"),
+                               ("h2", "SSLProxyMachineCertificateFile", "none.pem: not found"),
+                               ("h2c", "SSLProxyCACertificateFile", "")):
+        conf.write_text(f"Listen 127.0.0.1:{free_port()}\nProxyPass / {scheme}://127.0.0.1:1/\n"
+                        f'{line} "{certs.path("none.pem")}"\n')
+        done = run([CHECKED, "-t", "-c", str(conf)])
+        assert (done.returncode != 0, said in done.stderr) == (said != "", True), done
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_t_says_that_a_key_is_out_of_reach(certs):
+    """Who may not read the keys cannot say that they are good."""
+    from culvert import CHECKED
+    with tempfile.TemporaryDirectory(prefix="culvert-") as folder:
+        os.chmod(folder, 0o755)
+        conf, key, binary = (os.path.join(folder, name) for name in ("c.conf", "k.key", "culvert"))
+        for path, source, mode in ((binary, CHECKED, 0o755), (key, certs.path("good.key"), 0o600),
+                                   (os.path.join(folder, "c.pem"), certs.path("good.pem"), 0o644)):
+            shutil.copy(source, path)
+            os.chmod(path, mode)
+        with open(conf, "w", encoding="ascii") as file:
+            file.write("Listen 127.0.0.1:8443 https\nProxyPass / h2c://127.0.0.1:1/\n"
+                       f"SSLCertificateFile {folder}/c.pem\nSSLCertificateKeyFile {key}\n")
+        assert run([binary, "-t", "-c", conf]).stdout == "Syntax OK\n"
+        done = run([binary, "-t", "-c", conf], user=65534, group=65534, extra_groups=[])
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"{key}: permission denied to the user who runs this (-t is for the one who starts culvert)" in done.stderr

@@ -252,10 +252,31 @@ def test_reload(simple):
     assert simple.call("reload_service", running=True).stdout.splitlines() == ["stop"]
 
 
+def test_a_certificate_that_acme_has_not_got_yet(box, certs):
+    """No start that procd would try again and again: the log names the file, and acme's event starts it. One that runs
+    goes on with what it has."""
+    box.with_files().add("culvert", section="main", enabled="1").add("listen", address="8443", tls="1")
+    box.add("certificate", acme="www.example.org").add("proxy", path="/", url="h2c://127.0.0.1:81/")
+    done = box.call("start_service")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "/etc/ssl/acme/www.example.org.fullchain.crt: not found\n" in done.stderr
+    assert not box.conf.exists()
+    box.conf.write_text("old")
+    done = box.call("reload_service", running=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert box.conf.read_text() == "old"
+    box.with_files(**acme_files(certs))
+    assert box.call("reload_service").stdout == "start\n"
+    done = box.call("start_service")
+    assert (done.returncode, done.stderr) == (0, "") and "procd_open_instance" in done.stdout
+    assert 'SSLCertificateFile "/etc/ssl/acme/www.example.org.fullchain.crt"' in box.conf.read_text()
+
+
 def test_triggers(simple):
-    """A changed configuration, and renewed certificates, reload."""
+    """A changed configuration, and new certificates, reload."""
     assert simple.call("service_triggers").stdout.splitlines() == [
-        "procd_add_reload_trigger culvert", "procd_add_raw_trigger acme.renew 5000 /etc/init.d/culvert reload"]
+        "procd_add_reload_trigger culvert", "procd_add_raw_trigger acme.issue 5000 /etc/init.d/culvert reload",
+        "procd_add_raw_trigger acme.renew 5000 /etc/init.d/culvert reload"]
 
 
 def test_the_configuration_that_comes_with_it(box):

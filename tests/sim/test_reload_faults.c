@@ -230,7 +230,7 @@ static void many(void **state)
         sim_describe("many");
         /* Where connections are few, many wait for one, and begin on it before its backend has said how many it takes.
            One that is refused when a part of its body has left is not sent again. */
-        reload_one->max_streams = CONFIG_BACKEND_CONNS < 8 ? CONFIG_EARLY_STREAMS : 3;
+        reload_one->max_streams = CONFIG_BACKEND_CONNS < 8 ? CONFIG_EARLY_STREAMS : 8;
         h2 = h2_client_new(FRONT_PORT);
         for (unsigned i = 0; i < ARRAY_SIZE(clients); i++) {
             char query[64];

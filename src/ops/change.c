@@ -23,8 +23,6 @@ bool change_check(const struct change *change)
     struct change copy = *change;
     bool good;
 
-    if (!IS_ENABLED(CONFIG_TLS))
-        return true;
     loop_init();
     tls_init();
     good = tls_prepare(&change->next->tls, report_tls, &copy);

@@ -47,7 +47,8 @@ bool server_check(const char *path, config_report *report, void *user)
 {
     struct change change = {NULL, config, product, report, user};
 
-    return config_read(config, path, report, user) && process_prepare(config, report, user) && change_check(&change);
+    return config_read(config, path, report, user) && process_prepare(config, report, user) &&
+           (!IS_ENABLED(CONFIG_TLS) || change_check(&change));
 }
 
 static void fail(config_report *report, void *user, const char *what, const char *name, const char *why)

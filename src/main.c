@@ -21,20 +21,42 @@ struct options {
 #define CULVERT_CONF "/etc/culvert/culvert.conf"
 #endif
 
+/* The usage tells what this build has. */
+#if IS_ENABLED(CONFIG_DAEMON)
+#define USAGE_DETACH "[-d | -f]"
+#define HELP_DETACH "  -d       go to the background once it listens\n"
+#else
+#define USAGE_DETACH "[-f]"
+#define HELP_DETACH ""
+#endif
+#if IS_ENABLED(CONFIG_CONF_PRINT)
+#define USAGE_PRINT "[-t [-v]]"
+#define HELP_PRINT "  -v       with -t: print what holds, with all defaults\n"
+#else
+#define USAGE_PRINT "[-t]"
+#define HELP_PRINT ""
+#endif
+#if IS_ENABLED(CONFIG_RELOAD)
+#define HELP_RELOAD "SIGHUP reads the configuration\nagain"
+#else
+#define HELP_RELOAD "SIGHUP opens the log files\nanew"
+#endif
+#if IS_ENABLED(CONFIG_STATE)
+#define HELP_STATE ", SIGUSR1 writes the state to the log"
+#else
+#define HELP_STATE ""
+#endif
+
 static void print_help(bool err)
 {
-    port_print(err, "Usage: culvert [-c FILE] [-d | -f] [-t [-v]] [-V] [-h]\n"
+    port_print(err, "Usage: culvert [-c FILE] " USAGE_DETACH " " USAGE_PRINT " [-V] [-h]\n"
                     "  -c FILE  read the configuration from FILE (default ");
     port_print(err, IS_ENABLED(CONFIG_BUILTIN) ? "the one that is built in" : CULVERT_CONF);
-    port_print(err, ")\n"
-                    "  -d       go to the background once it listens\n"
-                    "  -f       stay in the foreground (default)\n"
-                    "  -t       check the configuration and exit\n"
-                    "  -v       with -t: print what holds, with all defaults\n"
+    port_print(err, ")\n" HELP_DETACH "  -f       stay in the foreground (default)\n"
+                    "  -t       check the configuration and exit\n" HELP_PRINT
                     "  -V       print version, options and memory\n"
                     "  -h       print this\n"
-                    "SIGTERM finishes what runs, SIGINT stops at once, SIGHUP reads the configuration\n"
-                    "again, SIGUSR1 writes the state to the log.\n");
+                    "SIGTERM finishes what runs, SIGINT stops at once, " HELP_RELOAD HELP_STATE ".\n");
 }
 
 static struct options parse_arguments(int argc, char **argv)

@@ -303,6 +303,26 @@ def test_help():
         assert option in done.stdout
 
 
+@pytest.mark.parametrize("config", ["host", "tiny"])
+def test_help_tells_what_the_build_has(config):
+    """Of each build: its main.c, compiled for this alone, holds the usage."""
+    folder = os.path.join(culvert.ROOT, "build", "usage", config)
+    source = os.path.join(culvert.ROOT, "config", f"{config}_defconfig")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "MFLAGS"}
+    done = run(["make", "-s", "-C", culvert.ROOT, f"O={folder}", f"CONFIG_FILE={source}", f"{folder}/obj/src/main.o"],
+               env=environment)
+    assert done.returncode == 0, done.stderr
+    with open(f"{folder}/obj/src/main.o", "rb") as file:
+        usage = file.read()
+    with open(f"{folder}/include/auto.conf", encoding="ascii") as file:
+        on = re.findall(r"^CONFIG_(\w+)=y$", file.read(), re.M)
+    assert b"Usage: culvert" in usage
+    for option, words in (("CONF_PRINT", [b"[-t [-v]]", b"\n  -v  "]), ("DAEMON", [b"[-d | -f]", b"\n  -d  "]),
+                          ("STATE", [b"SIGUSR1"]), ("RELOAD", [b"SIGHUP reads the configuration"])):
+        assert [word in usage for word in words] == [option in on] * len(words), option
+    assert ("CONF_PRINT" in on, "DAEMON" in on) == (config == "host",) * 2
+
+
 @pytest.mark.parametrize("arguments", [["-x"], ["-c"], ["stray"]])
 def test_bad_arguments(arguments):
     done = run([culvert.CHECKED, *arguments])

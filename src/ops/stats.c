@@ -180,6 +180,15 @@ static void put_causes(void)
     row_end(&row);
 }
 
+/* Two logs with one target share a ring, which counts what it loses once. */
+static void put_lost(const struct config *config)
+{
+    if (log_target_same(&config->logs[LOG_ACCESS], &config->logs[LOG_DIAG]))
+        log_notice("state", "log lines lost: %u access and diagnostics", log_lost(LOG_DIAG));
+    else
+        log_notice("state", "log lines lost: %u access, %u diagnostics", log_lost(LOG_ACCESS), log_lost(LOG_DIAG));
+}
+
 /* LogLevel, or notice when that would leave the state out. */
 static enum log_level raise_level(void)
 {
@@ -205,6 +214,6 @@ void stats_write(const struct config *config, bool draining)
     if (backend_dropped() > 0)
         log_notice("state", "%u backends that the configuration has not finish what they carry", backend_dropped());
     put_causes();
-    log_notice("state", "log lines lost: %u access, %u diagnostics", log_lost(LOG_ACCESS), log_lost(LOG_DIAG));
+    put_lost(config);
     log_set_level(level);
 }

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "core.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #if IS_ENABLED(CONFIG_STATE)
@@ -63,6 +64,25 @@ static void requests(void **state)
     ask_state();
     CHECK(says("notice state: running, 0 requests in progress"));
     CHECK(says("notice state: requests since the start: 6 well; backend-reset 1"));
+    core_end();
+}
+
+/* What the ring of two logs with one target loses is told once. */
+static void one_log(void **state)
+{
+    char told[80];
+
+    (void)state;
+    core_world(NULL);
+    sim_describe("one log");
+    core_start("Listen 8080\nProxyPass / h2c://10.0.0.1:9000/\nCustomLog /both\nErrorLog /both\n", NULL);
+    while (log_lost(LOG_ACCESS) < 3)
+        log_error("test", "a line");
+    sim_run(NULL, NULL, 100);
+    ask_state();
+    snprintf(told, sizeof(told), "notice state: log lines lost: %u access and diagnostics", log_lost(LOG_ACCESS));
+    CHECK(core_contains(sim_log("/both"), told));
+    core_run(10000);
     core_end();
 }
 
@@ -132,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests),
+        cmocka_unit_test(one_log),
         cmocka_unit_test(backends),
 #if IS_ENABLED(CONFIG_BALANCER)
         cmocka_unit_test(members),

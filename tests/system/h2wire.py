@@ -361,6 +361,8 @@ class Client:
 
     def acknowledge(self):
         self.offer(settings(flags=ACK))
+        size = min(self.settings.get(HEADER_TABLE_SIZE, 4096), 4096)
+        self.encoder.header_table_size = size  # a smaller one is told in the next header block (RFC 7541 4.2)
 
     def on_5(self, *_):
         raise AssertionError("PUSH_PROMISE")

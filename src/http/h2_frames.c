@@ -18,11 +18,12 @@ static uint32_t u32_at(const uint8_t *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* How many bytes are needed of what begins with the bytes that are there. A PRIORITY frame of a wrong size is
-   nghttp2's to refuse. */
+/* How many bytes are needed of what begins with the bytes that are there. A PRIORITY or PRIORITY_UPDATE frame of a
+   wrong size is nghttp2's to refuse. */
 static size_t needed(const struct h2_frames *f)
 {
-    bool priority = f->have >= H2_FRAMES_HEAD && f->head[3] == NGHTTP2_PRIORITY;
+    bool priority =
+        f->have >= H2_FRAMES_HEAD && (f->head[3] == NGHTTP2_PRIORITY || f->head[3] == NGHTTP2_PRIORITY_UPDATE);
 
     return priority && u32_at(f->head) >> 8 >= H2_FRAMES_WORD ? H2_FRAMES_HEAD + H2_FRAMES_WORD : H2_FRAMES_HEAD;
 }

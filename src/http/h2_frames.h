@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 #define H2_FRAMES_HEAD 9
-#define H2_FRAMES_WORD 4 /* of a PRIORITY frame's payload: its dependency (RFC 9113 6.3) */
+/* The stream that a PRIORITY or PRIORITY_UPDATE frame's payload begins with (RFC 9113 6.3, RFC 9218 7.1). */
+#define H2_FRAMES_WORD 4
 
 struct h2_frames {
     uint32_t skip;   /* bytes until the next head begins */
@@ -24,7 +25,7 @@ struct h2_frame {
     uint8_t type; /* as nghttp2 numbers them */
     uint8_t flags;
     int32_t stream_id; /* without the reserved bit */
-    int32_t word;      /* the first 31 bits of a PRIORITY frame's payload; 0 for other types */
+    int32_t word;      /* the first 31 bits of a PRIORITY or PRIORITY_UPDATE frame's payload; 0 for other types */
 };
 
 /* Begins with bytes of which the first `skip` belong to no frame (a client's preface). */
@@ -34,8 +35,8 @@ void h2_frames_init(struct h2_frames *f, uint32_t skip);
    may still be to come. False: all bytes were looked at. */
 bool h2_frames_next(struct h2_frames *f, const uint8_t **bytes, size_t *len, struct h2_frame *frame) MUST_USE;
 
-/* Takes back the frame (not PRIORITY) that h2_frames_next has just given: it gives the same again. Returns how many of
-   the bytes that were looked at stand behind what came before its head, or the part of it that came: 1 to
+/* Takes back the frame (without a word) that h2_frames_next has just given: it gives the same again. Returns how many
+   of the bytes that were looked at stand behind what came before its head, or the part of it that came: 1 to
    H2_FRAMES_HEAD. */
 size_t h2_frames_unread(struct h2_frames *f);
 

@@ -68,6 +68,14 @@ static int on_priority(struct h2_front *c, const struct h2_frame *frame)
     return 0;
 }
 
+/* nghttp2 takes it for a stream that is closed. */
+static int on_priority_update(struct h2_front *c, const struct h2_frame *frame)
+{
+    if (frame->word != 0 || frame->len < H2_FRAMES_WORD)
+        return 0;
+    return connection_error(c, NGHTTP2_PROTOCOL_ERROR, "PRIORITY_UPDATE for stream 0 (RFC 9218 7.1)");
+}
+
 static void on_data(struct h2_front *c, int32_t id)
 {
     if (id == 0 || !has_ended(c, id))
@@ -80,6 +88,7 @@ static int look_at(struct h2_front *c, const struct h2_frame *frame)
 {
     switch (frame->type) {
     case NGHTTP2_PRIORITY: return on_priority(c, frame);
+    case NGHTTP2_PRIORITY_UPDATE: return on_priority_update(c, frame);
     case NGHTTP2_DATA: on_data(c, frame->stream_id); return 0;
     case NGHTTP2_RST_STREAM: h2_ids_ended(c, frame->stream_id); return 0;
     default: return 0;

@@ -148,6 +148,9 @@ CONNECTION_ERRORS = {
     # 6.3, 6.4
     "6.3 PRIORITY on 0": ({PROTOCOL_ERROR}, lambda c: priority(0, 1)),
     "7540 5.3.1 PRIORITY depends on itself": ({PROTOCOL_ERROR}, lambda c: priority(BAD, BAD)),
+    "9218 7.1 PRIORITY_UPDATE for stream 0": ({PROTOCOL_ERROR}, lambda c: frame(0x10, 0, 0, b"\0\0\0\0u=0")),
+    "9218 7.1 PRIORITY_UPDATE on a stream": ({PROTOCOL_ERROR}, lambda c: frame(0x10, 0, BAD, b"\0\0\0\1u=0")),
+    "9218 7.1 PRIORITY_UPDATE short": ({FRAME_SIZE_ERROR}, lambda c: frame(0x10, 0, 0, b"\0\0\0")),
     "6.4 RST_STREAM on 0": ({PROTOCOL_ERROR}, lambda c: rst_stream(0)),
     # 6.5 SETTINGS
     "6.5 on a stream": ({PROTOCOL_ERROR}, lambda c: frame(SETTINGS, 0, 1)),

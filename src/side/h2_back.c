@@ -61,6 +61,7 @@ static struct backend_conn *h2_back_connect(struct backend *backend, const struc
     task_init(&back->task, TASK_BACK, h2_back_on_run);
     task_init(&back->reclaim, TASK_BACK, h2_back_on_reclaim);
     timer_init(&back->timer, h2_back_on_timer);
+    back->batch = 1;
     back->wait = H2_WAIT_NOTHING;
     h2_back_await(back, H2_WAIT_CONNECT);
     conn_open(&back->conn, handle, h2_back_on_ready);

@@ -28,7 +28,7 @@ struct h2_back {
     struct task reclaim;
     struct timer timer;
     enum h2_back_wait wait;
-    uint32_t batch;      /* number of the last write */
+    uint32_t batch;      /* number of the last write: odd, so that it wraps past 0 */
     uint32_t pending;    /* bytes of heads handed to nghttp2 and not yet pulled */
     uint8_t pings;       /* sent since the peer's last HEADERS or DATA, as far as they count */
     uint8_t frame[9];    /* the frame header that comes in ... */

@@ -259,7 +259,7 @@ static enum port_result write_unsent(struct h2_session *s, struct conn *conn, ui
 
     if (rest.len == 0)
         return PORT_OK;
-    (*batch)++; /* what began to leave with the last batch may have been processed */
+    *batch += 2; /* what began to leave with the last batch may have been processed */
     g = gather_begin();
     if (!gather_ref(g, rest.ptr, rest.len))
         return PORT_ERROR;
@@ -304,7 +304,7 @@ enum port_result h2_io_write(struct h2_session *s, struct conn *conn, uint32_t *
     for (unsigned i = 0; i < H2_WRITES; i++) {
         if (!h2_session_wants_write(s))
             return PORT_OK;
-        (*batch)++;
+        *batch += 2;
         result = write_frames(s, conn);
         if (result == PORT_END)
             return PORT_OK;

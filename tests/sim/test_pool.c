@@ -1,7 +1,7 @@
 /* The pool of backend connections: its fair and bounded queue, and connections that retire. */
 #include "core.h"
 
-#include "base/pool.h"
+#include "ops/server.h"
 #include "side/h2_back_conn.h"
 
 #include <stdlib.h>
@@ -139,12 +139,7 @@ static void retiring_finishes(void **state)
 /* The one connection of a world with one connection. */
 static struct h2_back *the_connection(void)
 {
-    struct pool *p = NULL;
-
-    while ((p = pool_next(p)) != NULL)
-        if (strcmp(p->name, "h2_back") == 0)
-            return (struct h2_back *)(void *)p->storage;
-    sim_abort("there is no pool of backend connections");
+    return container_of(server_config()->backends[0]->conns.next, struct h2_back, base.node);
 }
 
 /* Stream identifiers end at 2^31 - 1: the connection retires, and another goes on. */
@@ -182,11 +177,36 @@ static void stream_ids_run_out(void **state)
     core_end();
 }
 
+/* Writes are numbered, and the numbers wrap: a request that left with one of those around the wrap counts as sent, and
+ * is not sent again when the connection breaks. */
+static void write_numbers_wrap(void **state)
+{
+    (void)state;
+    for (uint32_t before = 0; before < 4; before++) {
+        struct origin *origin = core_world(&(struct sim_options){.seed = 1});
+        struct client *lost = core_asking("z=1", 200);
+
+        sim_describe("the number of a write wraps: %u before", before);
+        (void)core_asking("n=10", 0);
+        start("");
+        sim_run(NULL, NULL, 150);
+        the_connection()->batch = UINT32_MAX - 2 * before;
+        sim_run(NULL, NULL, 150);
+        origin_break(origin, false);
+        core_run(10000);
+        core_settle();
+        CHECK_INT(client_response(lost, 0)->status, 502);
+        core_check_field(client_response(lost, 0)->id, LINE_RETRY, "-");
+        CHECK_INT(origin_request(origin, client_response(lost, 0)->id)->tries, 1);
+        core_end();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fair_queue),        cmocka_unit_test(full_queue),         cmocka_unit_test(retirement),
-        cmocka_unit_test(retiring_finishes), cmocka_unit_test(stream_ids_run_out),
+        cmocka_unit_test(retiring_finishes), cmocka_unit_test(stream_ids_run_out), cmocka_unit_test(write_numbers_wrap),
     };
 
     return CORE_RUN(tests);

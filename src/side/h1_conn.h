@@ -53,7 +53,6 @@ struct h1_conn {
     struct port_addr peer;
     uint32_t requests;   /* on this connection, this one included */
     uint32_t read_start; /* when the head or body began to be waited for */
-    uint32_t read_bytes; /* received since then, up to the wrap */
     uint8_t input;       /* enum h1_input */
     uint8_t minor;       /* of the request's HTTP version */
     uint8_t framing;     /* enum h1_framing, of the response */
@@ -66,8 +65,9 @@ struct h1_conn {
     bool te_trailers;    /* the client asks for trailers (RFC 9110 10.1.4) */
     bool unsized;        /* the response's Content-Length was dropped, so that trailers can follow */
     struct h1_out out;
-    uint64_t body_left; /* of a body with a length */
-    uint32_t rest_at;   /* bytes behind the request: request.head.text[rest_at, rest_end) */
+    uint64_t read_bytes; /* received since read_start */
+    uint64_t body_left;  /* of a body with a length */
+    uint32_t rest_at;    /* bytes behind the request: request.head.text[rest_at, rest_end) */
     uint32_t rest_end;
     uint32_t trailers_at; /* where the trailer section begins in request.head.text */
     uint32_t trailers_end;

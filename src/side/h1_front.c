@@ -66,7 +66,7 @@ static uint64_t allowed_ms(const struct h1_conn *c, const struct front_read_time
     uint64_t ms = t->initial_ms;
 
     if (t->rate > 0)
-        ms += (uint64_t)c->read_bytes * 1000 / t->rate;
+        ms += c->read_bytes * 1000 / t->rate;
     return t->max_ms > 0 && ms > t->max_ms ? t->max_ms : ms;
 }
 

@@ -250,7 +250,7 @@ static void take(struct h1_conn *c, const uint8_t *buf, size_t n)
 {
     struct exchange *ex = c->ex; /* NULL but in the states that use it */
 
-    c->read_bytes += (uint32_t)n;
+    c->read_bytes += n;
     switch ((enum h1_input)c->input) {
     case H1_HEAD:
         ex->request.head.used += (uint32_t)n;

@@ -2,6 +2,7 @@
 #include "core.h"
 
 #include "ops/server.h"
+#include "side/h1_conn.h"
 
 static const char conf[] = "Listen 8080\n"
                            "ProxyPass \"/\" \"h2c://10.0.0.1:9000/\" connectiontimeout=2\n"
@@ -106,6 +107,29 @@ static void request_body(void **state)
         check_at(c->ended_at, 6000);
         core_end();
     }
+}
+
+/* More than 4 GiB of one body have come, at some speed: those that come slowly still have the time of all that came. */
+static void request_body_long(void **state)
+{
+    struct client *c;
+    struct h1_conn *conn;
+
+    (void)state;
+    sim_describe("a body whose bytes are beyond 32 bits");
+    core_world(&(struct sim_options){.seed = 1});
+    c = client_new(FRONT_PORT);
+    c->piece = 100;
+    c->pause_ms = 100;
+    client_ask(c, &(struct ask){.framing = ASK_LENGTH, .body = 10000});
+    core_start(conf, "RequestReadTimeout header=2 body=2,MinRate=500\n");
+    sim_run(NULL, NULL, 1000);
+    conn = container_of(server_config()->site.users.next, struct exchange, site_node)->front.self;
+    conn->read_bytes += UINT32_MAX - 2000; /* in five days */
+    conn->read_start -= 5 * 24 * 3600 * 1000U;
+    core_run(20000);
+    check_status(c, 0, 200);
+    core_end();
 }
 
 static void keep_alive(void **state)
@@ -358,13 +382,13 @@ static void stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(request_head),  cmocka_unit_test(request_head_rate),
-        cmocka_unit_test(request_body),  cmocka_unit_test(keep_alive),
-        cmocka_unit_test(queue),         cmocka_unit_test(connecting),
-        cmocka_unit_test(settings),      cmocka_unit_test(response),
-        cmocka_unit_test(client_stalls), cmocka_unit_test(backend_idle),
-        cmocka_unit_test(back_off),      cmocka_unit_test(drain),
-        cmocka_unit_test(stop),
+        cmocka_unit_test(request_head), cmocka_unit_test(request_head_rate),
+        cmocka_unit_test(request_body), cmocka_unit_test(request_body_long),
+        cmocka_unit_test(keep_alive),   cmocka_unit_test(queue),
+        cmocka_unit_test(connecting),   cmocka_unit_test(settings),
+        cmocka_unit_test(response),     cmocka_unit_test(client_stalls),
+        cmocka_unit_test(backend_idle), cmocka_unit_test(back_off),
+        cmocka_unit_test(drain),        cmocka_unit_test(stop),
     };
 
     return CORE_RUN(tests);

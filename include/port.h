@@ -1,8 +1,8 @@
 /* The platform contract: everything Culvert needs of an operating system, and nothing else.
  *
- * A port implements these functions (port/posix, port/lwip, tests/sim). Outside port/ no file names a descriptor's
- * type, an errno or a sockaddr. No function blocks, but for port_poll (as told) and port_resolve (start-up only).
- * All are called from one thread. */
+ * A port implements these functions (port/posix; tests/sim, in which there are no sockets). Outside port/ no file names
+ * a descriptor's type, an errno or a sockaddr. No function blocks, but for port_poll (as told) and port_resolve
+ * (start-up only). All are called from one thread. */
 #ifndef CULVERT_PORT_H
 #define CULVERT_PORT_H
 
@@ -10,7 +10,8 @@
 
 /* ---- life ---- */
 
-/* Prepares the platform: signals, ignoring SIGPIPE, the poll set. Returns false when that fails (reason on stderr). */
+/* Prepares the platform: signals, ignoring SIGPIPE and SIGXFSZ, the poll set. Returns false when that fails (reason on
+ * stderr). */
 bool port_init(void);
 
 /* What the operator asked for since the last call (signals on POSIX): a set of PORT_ASK_*, cleared by reading. */

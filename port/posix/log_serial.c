@@ -7,10 +7,10 @@
 #include <termios.h>
 #include <unistd.h>
 
-/* Both logs can have one. */
-#define LINES 2
+/* Both logs can have one, and those of the configuration that follows are open before the others are closed. */
+#define LINES (IS_ENABLED(CONFIG_RELOAD) ? 4 : 2)
 
-static int lines[LINES] = {-1, -1};
+static int lines[LINES]; /* 0: free (0 is a standard stream's) */
 
 static const struct {
     uint32_t speed; /* bits a second */
@@ -57,7 +57,7 @@ static bool set_line(int fd, uint32_t speed)
 static void remember(int fd)
 {
     for (unsigned i = 0; i < LINES; i++) {
-        if (lines[i] < 0) {
+        if (lines[i] == 0) {
             lines[i] = fd;
             return;
         }
@@ -87,9 +87,9 @@ enum port_result posix_serial_open(const char *path, uint32_t speed, port_handle
 void posix_serial_forget(port_handle handle, bool abort)
 {
     for (unsigned i = 0; i < LINES; i++) {
-        if (lines[i] != handle)
+        if (lines[i] != handle || handle == 0)
             continue;
-        lines[i] = -1;
+        lines[i] = 0;
         /* close(2) would wait until all is sent. */
         if (abort)
             tcflush(handle, TCOFLUSH);

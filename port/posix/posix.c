@@ -56,7 +56,8 @@ static bool signals_init(void)
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
         if (sigaction(numbers[i], &action, NULL) != 0)
             return false;
-    return true;
+    /* It asks for nothing: a log's file that may not grow (ulimit -f) is like a full disk. */
+    return sigaction(SIGXFSZ, &action, NULL) == 0;
 }
 
 /* Descriptors 0, 1 and 2 must be taken, or a socket would become standard output. */

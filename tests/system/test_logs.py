@@ -1,6 +1,8 @@
 """Where logs go: files that are renamed, serial lines, log daemons that come and go."""
+import contextlib
 import os
 import re
+import resource
 import signal
 import subprocess
 import tempfile
@@ -74,6 +76,23 @@ def test_reopening_is_all_or_nothing(make_culvert, peer, tmp_path):
     assert proxy.log.read_text() == ""  # it was made, and nothing written to it
 
 
+def test_largest_file(make_culvert, peer, tmp_path):
+    """A file that may not grow any more is like a full disk: the proxy goes on, and tells later what is not there."""
+    proxy = make_culvert(peer)
+    proxy.get("/first")
+    proxy.log_lines(1)
+    resource.prlimit(proxy.pid, resource.RLIMIT_FSIZE, (512, resource.RLIM_INFINITY))
+    for i in range(20):
+        assert proxy.get(f"/{i}").status == 200
+    wait_until(lambda: proxy.log.stat().st_size == 512, "the full file")
+    resource.prlimit(proxy.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    proxy.get("/last")
+    wait_until(lambda: '"GET /last"' in proxy.log.read_text(), proxy.log.read_text)
+    lines = proxy.log.read_text().splitlines()
+    whole = [line for line in lines if line.endswith(" --")]
+    assert len(whole) + lost_of(lines) == 22
+
+
 def test_one_file_for_both(make_culvert, peer, tmp_path):
     both = tmp_path / "both.log"
     proxy = make_culvert(peer, f"CustomLog {both}", f"ErrorLog {both}", "LogLevel info")
@@ -134,14 +153,21 @@ def origin(make_nghttpd, tmp_path):
     return make_nghttpd(tmp_path / "www")
 
 
-def load_with_trace(proxy, requests, trace):
-    """Serves so many requests, and notes the writes meanwhile."""
-    watcher = subprocess.Popen(["strace", "-qq", "-y", "-e", "trace=write", "-o", str(trace), "-p", str(proxy.pid)],
+@contextlib.contextmanager
+def traced(proxy, call, trace):
+    """Notes all system calls of one name meanwhile."""
+    watcher = subprocess.Popen(["strace", "-qq", "-y", "-e", f"trace={call}", "-o", str(trace), "-p", str(proxy.pid)],
                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     wait_until(lambda: "TracerPid:\t0" not in Path(f"/proc/{proxy.pid}/status").read_text(), "strace")
-    done, output = h2load(proxy.port, LONG, 16, requests)
+    yield
     watcher.send_signal(signal.SIGINT)
     watcher.communicate()
+
+
+def load_with_trace(proxy, requests, trace):
+    """Serves so many requests, and notes the writes meanwhile."""
+    with traced(proxy, "write", trace):
+        done, output = h2load(proxy.port, LONG, 16, requests)
     assert done == requests, output
 
 
@@ -152,6 +178,28 @@ def test_serial_line_that_stands_still(make_culvert, origin, peers, tmp_path):
     proxy = make_culvert(origin, "MaxKeepAliveRequests 0", f"CustomLog serial:{line.path},115200", release=True)
     load_with_trace(proxy, 2000, tmp_path / "trace")
     assert count_writes(tmp_path / "trace", line.path) < 40
+
+
+def test_serial_lines_that_are_replaced(make_culvert, peer, peers, tmp_path):
+    """What a line has not sent is forgotten before it is closed, as closing would wait for it: twice two lines."""
+    lines = [SerialLine() for _ in range(4)]
+    peers.extend(lines)
+    serial = [f"serial:{line.path}" for line in lines]
+    logs = [serial[:2], serial[2:], [str(tmp_path / "a"), str(tmp_path / "b")]]
+    proxy = make_culvert(peer, f"CustomLog {logs[0][0]}", f"ErrorLog {logs[0][1]}", release=True)
+    proxy.error_log = tmp_path / "b"
+    text = proxy.conf.read_text()
+    with traced(proxy, "ioctl", tmp_path / "trace"):
+        for i, (before, after) in enumerate(zip(logs, logs[1:])):
+            text = text.replace(before[0], after[0]).replace(before[1], after[1])
+            proxy.conf.write_text(text)
+            proxy.process.popen.send_signal(signal.SIGHUP)
+            said = (lambda: lines[3].read() or b"read again" in lines[3].text) if i == 0 else (tmp_path / "b").exists
+            wait_until(said, "the reload")
+        assert proxy.get("/x").status == 200
+    trace = (tmp_path / "trace").read_text()
+    for line in lines:
+        assert re.search(rf"<{line.path}[^>]*>+, TCFLSH, TCOFLUSH", trace), trace
 
 
 def test_serial_line_under_full_load(make_culvert, origin, peers, tmp_path):

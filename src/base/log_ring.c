@@ -65,6 +65,8 @@ static bool ring_prepare(struct log_ring *ring, size_t more)
         ring_put(ring, TEXT("\n"));
     ring->torn = false;
     ring_put(ring, report);
+    if (report.len > 0)
+        ring->report = ring->used;
     ring->told = ring->lost;
     return true;
 }
@@ -110,6 +112,7 @@ static void ring_take(struct log_ring *ring, uint32_t n)
 {
     ring->from += n;
     ring->used -= n;
+    ring->report -= n < ring->report ? n : ring->report;
     /* An empty ring starts anew: lines that never wait long use the same few pages over and over. */
     if (ring->used == 0)
         ring->from = 0;
@@ -125,6 +128,8 @@ void log_ring_taken(struct log_ring *ring, size_t n)
         return;
     ring->cut = ring->bytes[last < ring->cap ? last : last - ring->cap] != '\n';
     ring_take(ring, (uint32_t)n);
+    if (ring->report == 0)
+        ring->heard = ring->told;
     ring_prepare(ring, 0);
 }
 
@@ -153,6 +158,8 @@ void log_ring_drop_line(struct log_ring *ring)
 
 void log_ring_drop(struct log_ring *ring)
 {
+    ring->lost -= ring->report > 0; /* the report is no line */
+    ring->told = ring->heard;
     while (ring->used > 0)
         log_ring_drop_line(ring);
     ring->torn = ring->cut;

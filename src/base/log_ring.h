@@ -11,7 +11,9 @@ struct log_ring {
     uint32_t from; /* where the oldest byte stands */
     uint32_t used;
     uint32_t lost;                 /* lines, ever */
-    uint32_t told;                 /* of `lost`, what report lines told (or were made to tell) */
+    uint32_t told;                 /* of `lost`, what report lines tell, those that wait, too; */
+    uint32_t heard;                /* and what those told that the sink has */
+    uint32_t report;               /* bytes up to the end of the last report that waits; 0: none does */
     bool cut;                      /* what the sink has ends within a line */
     bool torn;                     /* and the rest of that line is lost: a newline has to come first */
     struct syslog_settings syslog; /* what stands before each line */
@@ -39,7 +41,7 @@ struct text log_ring_line(const struct log_ring *ring, char *storage, size_t cap
 void log_ring_taken(struct log_ring *ring, size_t n);
 /* Its oldest line (of which nothing was taken) is lost: counted. */
 void log_ring_drop_line(struct log_ring *ring);
-/* All that waits is lost: counted. A report that waited is one of the lost lines. */
+/* All that waits is lost: counted. What a report among it told is told again. */
 void log_ring_drop(struct log_ring *ring);
 /* A line that the sink took was lost behind it. */
 void log_ring_lost(struct log_ring *ring);

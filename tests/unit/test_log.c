@@ -409,14 +409,37 @@ static void test_broken_sink(void **state)
     assert_false(log_flush(0)); /* a dead sink is not tried without a line */
     log_line(LOG_ACCESS, TEXT("fourth"));
     assert_false(log_flush(0));
-    assert_int_equal(log_lost(LOG_ACCESS), before + 4); /* the line, and the report before it */
+    assert_int_equal(log_lost(LOG_ACCESS), before + 3); /* the report before it is no line, and is made again */
     stub_log_answer(PORT_OK, SIZE_MAX);
     log_line(LOG_ACCESS, TEXT("fifth"));
     assert_false(log_flush(0));
-    assert_log(ACCESS, "first\nsec\nlog: 2 lines lost\nfifth\n");
+    assert_log(ACCESS, "first\nsec\nlog: 3 lines lost\nfifth\n");
     log_line(LOG_ACCESS, TEXT("sixth"));
     flush_all();
-    assert_log(ACCESS, "first\nsec\nlog: 2 lines lost\nfifth\nsixth\n");
+    assert_log(ACCESS, "first\nsec\nlog: 3 lines lost\nfifth\nsixth\n");
+}
+
+/* A report that the sink has is not made again, though what waits behind it is lost. */
+static void test_broken_behind_report(void **state)
+{
+    uint32_t before = log_lost(LOG_ACCESS);
+
+    (void)state;
+    log_line(LOG_ACCESS, TEXT("first"));
+    stub_log_answer(PORT_ERROR, 0);
+    assert_false(log_flush(0));
+    for (unsigned i = 0; i < 3; i++) {
+        log_line(LOG_ACCESS, TEXT("next"));
+        stub_log_answer(i == 2 ? PORT_OK : PORT_ERROR, i == 2 ? sizeof("log: 3 lines lost\n") - 1 : 0);
+        assert_int_equal(log_flush(0), i == 2);
+    }
+    stub_log_answer(PORT_ERROR, 0);
+    assert_false(log_flush(0));
+    assert_int_equal(log_lost(LOG_ACCESS), before + 4);
+    stub_log_answer(PORT_OK, SIZE_MAX);
+    log_line(LOG_ACCESS, TEXT("last"));
+    assert_false(log_flush(0));
+    assert_log(ACCESS, "log: 3 lines lost\nlog: 1 lines lost\nlast\n");
 }
 
 /* A loss right at a line's end leaves no empty line. */
@@ -450,6 +473,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_report_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_sink, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_behind_report, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_between_lines, setup, teardown),
     };
 

@@ -36,10 +36,11 @@ static uint32_t pause_of(const struct member *member)
     const struct member_settings *settings = &member->settings;
     size_t most = member->check.state == CHECK_OFF ? settings->retry_ms
                                                    : min_size(settings->retry_ms, settings->check_interval_ms);
-    unsigned doublings = (unsigned)min_size(member->ejections > 0 ? member->ejections - 1 : 0, 20);
-    uint64_t pause = min_size((uint64_t)CONFIG_EJECT_MS << doublings, most);
+    size_t pause = min_size(CONFIG_EJECT_MS, most);
     uint32_t chance;
 
+    for (uint32_t n = 1; n < member->ejections && pause < most; n++)
+        pause = min_size(2 * pause, most);
     if (pause >= 4 && port_random(&chance, sizeof(chance)))
         pause -= chance % (pause / 4);
     return (uint32_t)pause;

@@ -11,7 +11,8 @@ struct timer;
  */
 typedef void timer_fn(struct timer *timer);
 
-#define TIMER_MAX_MS 0x3fffffffu /* longest duration (12.4 days), so that lateness and the clock's wrap cannot meet */
+/* Longest duration: 24 days, and 18 hours of lateness until it would look like the future. */
+#define TIMER_MAX_MS 0x7bffffffu
 
 struct timer_class {
     struct list timers;   /* of struct timer, soonest first */

@@ -11,6 +11,8 @@
 #include "panics.h"
 #include "port_stub.h"
 
+#define DAYS_24 (24U * 24 * 3600 * 1000)
+
 /* Every test runs from each of these times on. */
 static const uint32_t starts[] = {0, 1, 0x7ffffff0u, 0x80000000u, 0xffffff00u, 0xfffffff0u, 0xffffffffu};
 
@@ -150,6 +152,10 @@ static void test_longest(void **state)
         timer_set(&timers[0], &slow, clock_now);
         assert_int_equal(timer_next(clock_now), TIMER_MAX_MS);
         step(TIMER_MAX_MS - 1, "");
+        step(1, "0");
+        timer_class_set(&slow, DAYS_24); /* a configuration's longest time */
+        timer_set(&timers[0], &slow, clock_now);
+        step(DAYS_24 - 1, "");
         step(1, "0");
         end();
     }

@@ -114,7 +114,6 @@ static void exchange_start(struct exchange *ex)
     balanced_init(&ex->balanced);
     ex->internal = false;
     ex->proto = PROTO_HTTP11;
-    ex->expect_continue = false;
     ex->body_limit = 0;
     ex->tunnel = false;
     ex->tunnel_key = (struct span){0, 0};

@@ -121,10 +121,9 @@ struct exchange {
     const struct conn *conn; /* its connection, for what TLS knows of it; valid while the front is there. NULL: none */
     uint8_t proto;           /* enum exchange_proto */
     bool internal;           /* a health check: it is not logged */
-    bool expect_continue;
-    uint64_t body_limit;          /* the most bytes of its body, by its front; 0: none */
-    bool tunnel;                  /* a WebSocket: both bodies are its bytes, without length (RFC 8441) */
-    struct span tunnel_key;       /* of an HTTP/1.1 client's handshake */
+    uint64_t body_limit;     /* the most bytes of its body, by its front; 0: none */
+    bool tunnel;             /* a WebSocket: both bodies are its bytes, without length (RFC 8441) */
+    struct span tunnel_key;  /* of an HTTP/1.1 client's handshake */
     struct span client_authority; /* in request.head.text, as the client sent it */
     struct span client_method;    /* the same: for the log */
     struct span client_path;      /* the same: for the log, and for the target at another backend */

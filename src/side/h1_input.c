@@ -38,7 +38,6 @@ static void begin_request(struct h1_conn *c, const struct h1_request *request)
     ex->proto = c->minor == 0 ? PROTO_HTTP10 : PROTO_HTTP11;
     c->te_trailers = request->te_trailers;
     c->unsized = false;
-    ex->expect_continue = request->expect_continue;
     ex->body_limit = h1_front_settings()->body_limit;
     c->requests++;
     c->closing = !request->keep_alive || (keepalive_max > 0 && c->requests >= keepalive_max);

@@ -11,6 +11,7 @@ static const struct cause_info causes[CAUSES] = {
     [CAUSE_BAD_REQUEST] = {400, 'P', "bad-request"},
     [CAUSE_PATH_CLIMBS] = {400, 'P', "path-climbs"},
     [CAUSE_NO_ROUTE] = {404, 'P', "no-route"},
+    [CAUSE_LAST_HOP] = {200, 'P', "max-forwards"},
     [CAUSE_HEAD_FULL] = {431, 'P', "head-full"},
     [CAUSE_NO_ROOM] = {503, 'P', "no-room"},
     [CAUSE_BACKEND_DOWN] = {503, 'P', "backend-down"},

@@ -14,6 +14,7 @@ enum cause {
     /* the proxy */
     CAUSE_PATH_CLIMBS,  /* dot segments in the path: it could leave its ProxyPass prefix at the backend: 400 */
     CAUSE_NO_ROUTE,     /* no ProxyPass matches: 404 */
+    CAUSE_LAST_HOP,     /* OPTIONS may go no further, says Max-Forwards: 200 */
     CAUSE_HEAD_FULL,    /* no room to add the forwarding fields: 431 */
     CAUSE_NO_ROOM,      /* no connection slot, no stream, no memory: 503 */
     CAUSE_BACKEND_DOWN, /* it failed a moment ago and is not tried yet: 503 */

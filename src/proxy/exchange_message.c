@@ -30,6 +30,27 @@ static struct forward_context exchange_context(const struct exchange *ex)
     };
 }
 
+/* Counts the hop of an OPTIONS request in Max-Forwards (RFC 9110 7.6.2); what is no number stays none. False: the
+   request goes no further. */
+static bool count_hop(struct head *head)
+{
+    const struct field *f = head_find(head, &head->sections[0], FIELD_MAX_FORWARDS, NULL);
+    char *first, *digit;
+
+    if (head->method_id != METHOD_OPTIONS || !f || f->value.len == 0)
+        return true;
+    first = head->text + f->value.at;
+    for (digit = first + f->value.len; digit-- > first; *digit = '9') {
+        if (!text_is_digit(*digit))
+            return true;
+        if (*digit > '0') {
+            --*digit;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Finds the backend that the request is for. Returns why there is none. */
 static enum cause find_backend(struct exchange *ex)
 {
@@ -39,6 +60,8 @@ static enum cause find_backend(struct exchange *ex)
         return CAUSE_DRAINING;
     path = text_first(path, text_find(path, '?', 0));
     exchange_take_site(ex);
+    if (!count_hop(&ex->request.head))
+        return CAUSE_LAST_HOP;
     if (uri_path_climbs(path))
         return CAUSE_PATH_CLIMBS;
     ex->route = route_find(&ex->site->routes, path, &ex->matched);

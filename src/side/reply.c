@@ -48,7 +48,8 @@ static void reply_answer(struct exchange *ex, unsigned status, const char *why, 
     if (!exchange_begin_section(ex) || !head_add_id(&m->head, FIELD_CONTENT_TYPE, TEXT("text/plain; charset=utf-8")) ||
         !add_number(&m->head, FIELD_CONTENT_LENGTH, body.len) || !add_date(&m->head) ||
         (retry_after_s > 0 && !add_number(&m->head, FIELD_RETRY_AFTER, retry_after_s)) ||
-        (status == 405 && !head_add(&m->head, TEXT("allow"), TEXT("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")))) {
+        ((status == 405 || status == 200) &&
+         !head_add(&m->head, TEXT("allow"), TEXT("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")))) {
         exchange_cut(ex);
         return;
     }

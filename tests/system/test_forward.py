@@ -3,6 +3,8 @@ import re
 
 import pytest
 
+import h2wire
+
 HOP = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te", "host"}
 
 
@@ -57,6 +59,27 @@ def test_upgrade_is_not_passed_on(client, peer):
 def test_te(client, peer, sent, seen):
     client.get("/echo", [("TE", sent), ("Connection", "TE")] if sent else [])
     assert peer.last.all("te") == seen
+
+
+@pytest.mark.parametrize("version", ["h1", "h2"])
+@pytest.mark.parametrize("sent,seen", [("10", "09"), ("3", "2"), ("1", "0"), ("0", None), ("00", None), ("", ""), ("x", "x")])
+def test_max_forwards(proxy, peer, version, sent, seen):
+    """RFC 9110 7.6.2: OPTIONS passes so many proxies, and the last one answers; other methods do not care."""
+    fields = [("max-forwards", sent)]
+    if version == "h1":
+        with proxy.client() as client:
+            answers = [client.ask(method, "/echo", fields) for method in ("OPTIONS", "GET")]
+    else:
+        with h2wire.Client(proxy.port) as client:
+            client.started()
+            answers = [client.get("/echo", fields, method=method) for method in ("OPTIONS", "GET")]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert peer.last.get("max-forwards") == sent
+    assert [request.get("max-forwards") for request in peer.requests[:-1]] == ([] if seen is None else [seen])
+    if seen is None:
+        assert "OPTIONS" in answers[0].get("allow")
+        line = proxy.log_lines(2)[0]
+        assert (line.status, line.backend, line.end, line.reason) == (200, "-", "PR", "max-forwards")
 
 
 def test_connection_cannot_take_the_proxys_own_fields_away(client, peer):

@@ -6,10 +6,18 @@
 #include "proxy/access_line.h"
 #include "proxy/exchange.h"
 
-/* Bytes kept for everything but the client, the request text and the backend's name. */
-#define LINE_TAIL 96
-/* Of a request that has no room the quotes and ".." are left. */
-#define REQUEST_LEAST 4
+/* Of a text that has no room "..", of a request the quotes, too, are left. */
+#define CUT 2
+#define REQUEST_LEAST (2 + CUT)
+/* " h1.0 " */
+#define LINE_PROTO 6
+/* What stands behind the request, with a backend's name of which nothing is left and without words:
+   " 200 TOTAL MS .. 49152 200 STREAM R 255: -- ". */
+#define LINE_NUMBERS (4 + 1 + 20 + 1 + 10 + 1 + CUT + 6 + 4 + 1 + 10 + 2 + 5 + 3 + 1)
+/* The longest address but for a path, and the longest words for a retry and for the end. */
+#define ADDRESS_MOST 39
+static_assert(CONFIG_LOG_LINE >= ADDRESS_MOST + LINE_PROTO + REQUEST_LEAST + LINE_NUMBERS + 2 * CAUSE_WORD_MOST,
+              "CONFIG_LOG_LINE: less than a line without its texts");
 
 static const char phase_letters[] = {
     [EXCHANGE_READING] = 'R', [EXCHANGE_QUEUED] = 'Q',   [EXCHANGE_CONNECTING] = 'K', [EXCHANGE_WAITING] = 'W',
@@ -109,6 +117,34 @@ const char *access_word(const struct exchange *ex)
     return ex->word ? ex->word : cause_info(ex->cause)->word;
 }
 
+/* Bytes that must be kept for what stands behind the request: only the name there may be cut. */
+static size_t tail_of(const struct exchange *ex)
+{
+    size_t tail = LINE_NUMBERS;
+
+    if (ex->retries > 0)
+        tail += CAUSE_WORD_MOST;
+    if (ex->cause != CAUSE_NONE)
+        tail += CAUSE_WORD_MOST;
+    return tail;
+}
+
+/* A path, which may be longer than an address, is cut. */
+static void put_client(struct textbuf *b, const struct exchange *ex, size_t reserve)
+{
+    struct textbuf client;
+
+    if (!IS_ENABLED(CONFIG_UNIX_SOCKETS) || ex->client.family != PORT_UNIX) {
+        addr_put(b, &ex->client, false);
+        return;
+    }
+    textbuf_init(&client, b->ptr + b->len, room_before(b, reserve + CUT));
+    addr_put(&client, &ex->client, false);
+    b->len += client.len;
+    if (client.full)
+        textbuf_put(b, TEXT(".."));
+}
+
 static void put_end(struct textbuf *b, const struct exchange *ex)
 {
     textbuf_putc(b, ' ');
@@ -124,14 +160,15 @@ static void put_end(struct textbuf *b, const struct exchange *ex)
 void access_put_compact(struct textbuf *b, const struct exchange *ex)
 {
     struct text name = ex->backend ? ex->backend->settings.name : TEXT("-");
+    size_t tail = tail_of(ex);
     size_t most; /* bytes of the name: what stands behind it is worth more than its end */
 
-    addr_put(b, &ex->client, false);
+    put_client(b, ex, LINE_PROTO + REQUEST_LEAST + tail);
     textbuf_putc(b, ' ');
     textbuf_put(b, proto_names[ex->proto]);
     textbuf_putc(b, ' ');
-    most = min_size(name.len, room_before(b, LINE_TAIL + REQUEST_LEAST));
-    put_request(b, ex, LINE_TAIL + most);
+    most = min_size(name.len, room_before(b, tail + REQUEST_LEAST));
+    put_request(b, ex, tail + most);
     put_number(b, ex->status);
     textbuf_putc(b, ' ');
     textbuf_put_u64(b, ex->response.passed);

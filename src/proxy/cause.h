@@ -53,6 +53,10 @@ enum cause {
     CAUSES,
 };
 
+/* The longest word that a log line has for a cause, or for what was wrong with a request, to which README has tables.
+ */
+#define CAUSE_WORD_MOST 24
+
 struct cause_info {
     uint16_t status;  /* of the answer when none has begun; 0: nobody is there to be answered */
     char who;         /* C, B, P, T of the log line */

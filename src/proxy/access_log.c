@@ -25,7 +25,7 @@ static const char phase_letters[] = {
 };
 
 static const struct text proto_names[] = {
-    [PROTO_HTTP10] = TEXT_INIT("h1.0"), [PROTO_HTTP11] = TEXT_INIT("h1"), [PROTO_H2] = TEXT_INIT("h2")};
+    [PROTO_HTTP10] = TEXT_INIT(" h1.0 "), [PROTO_HTTP11] = TEXT_INIT(" h1 "), [PROTO_H2] = TEXT_INIT(" h2 ")};
 
 struct text access_method(const struct exchange *ex)
 {
@@ -80,7 +80,7 @@ static void put_request(struct textbuf *b, const struct exchange *ex, size_t res
     textbuf_put(b, request.full ? TEXT("..\"") : TEXT("\""));
 }
 
-static void put_number(struct textbuf *b, uint64_t value)
+static void put_number(struct textbuf *b, uint32_t value)
 {
     textbuf_putc(b, ' ');
     if (value == 0)
@@ -147,14 +147,15 @@ static void put_client(struct textbuf *b, const struct exchange *ex, size_t rese
 
 static void put_end(struct textbuf *b, const struct exchange *ex)
 {
-    textbuf_putc(b, ' ');
+    const char *word = access_word(ex);
+
     access_put_retry(b, ex);
     textbuf_putc(b, ' ');
     access_put_end(b, ex);
-    if (!access_word(ex))
+    if (!word)
         return;
     textbuf_putc(b, ' ');
-    textbuf_putz(b, access_word(ex));
+    textbuf_putz(b, word);
 }
 
 void access_put_compact(struct textbuf *b, const struct exchange *ex)
@@ -164,9 +165,7 @@ void access_put_compact(struct textbuf *b, const struct exchange *ex)
     size_t most; /* bytes of the name: what stands behind it is worth more than its end */
 
     put_client(b, ex, LINE_PROTO + REQUEST_LEAST + tail);
-    textbuf_putc(b, ' ');
     textbuf_put(b, proto_names[ex->proto]);
-    textbuf_putc(b, ' ');
     most = min_size(name.len, room_before(b, tail + REQUEST_LEAST));
     put_request(b, ex, tail + most);
     put_number(b, ex->status);
@@ -175,13 +174,13 @@ void access_put_compact(struct textbuf *b, const struct exchange *ex)
     textbuf_putc(b, ' ');
     textbuf_put_u64(b, loop_now() - ex->started);
     textbuf_putc(b, ' ');
-    textbuf_put(b, text_first(name, most));
+    textbuf_put(b, text_make(name.ptr, most));
     if (most < name.len)
         textbuf_put(b, TEXT(".."));
     put_number(b, ex->back_port);
     put_number(b, ex->back_status);
-    put_number(b, (uint64_t)ex->back_stream);
-    textbuf_put(b, ex->back_stream == 0 ? TEXT(" -") : ex->back_reused ? TEXT(" R") : TEXT(" N"));
+    put_number(b, (uint32_t)ex->back_stream);
+    textbuf_put(b, ex->back_stream == 0 ? TEXT(" - ") : ex->back_reused ? TEXT(" R ") : TEXT(" N "));
     put_end(b, ex);
 }
 

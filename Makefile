@@ -158,6 +158,9 @@ all: $(O)/culvert
 # A configuration that is built in: checked by the program's own parser, which HOSTCC compiles for this machine. Of the
 # other modules only what the parser needs is linked; the floors that want libraries are left out.
 ifdef CONFIG_BUILTIN
+ifneq ($(words $(CONFIG_BUILTIN_CONF)),1)
+$(error BUILTIN_CONF is $(CONFIG_BUILTIN_CONF): make takes no name with a blank in it)
+endif
 builtin_conf := $(patsubst "%",%,$(CONFIG_BUILTIN_CONF))
 made_obj     := $(O)/obj/made/builtin_files.o
 checker_src  := .build/check_conf.c $(filter-out src/side/% src/net/tls% src/http/h2_% src/ops/server%,$(lib_src))

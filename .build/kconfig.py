@@ -27,7 +27,7 @@ def load(path, overrides):
     for word in overrides:
         name, _, value = word.partition("=")
         if name not in kconf.syms:
-            sys.exit("kconfig: no such option: " + name)
+            sys.exit("kconfig: no such option: " + name + ("" if name.isidentifier() else " (a value ends at a blank)"))
         if not kconf.syms[name].set_value(value or "y"):
             sys.exit(f"kconfig: {name} cannot be {value!r}")
     for symbol in kconf.unique_defined_syms:

@@ -71,3 +71,18 @@ def test_errors_end_the_build(box, lines, message):
     (box / "tls" / "tls.conf").write_text(lines)
     done = make("builtin_files.c", box / "box.conf", check=False)
     assert done.returncode != 0 and re.search(message, done.stderr), done.stderr
+
+
+def test_a_blank_in_its_name_is_told(tmp_path):
+    """make's lists of files have blanks between them."""
+    conf = tmp_path / "a b" / "box.conf"
+    conf.parent.mkdir()
+    conf.write_text("Listen 80\nProxyPass / h2c://127.0.0.1:81/\n")
+    done = make("builtin_files.c", conf, check=False)
+    assert done.returncode != 0 and "no such option: b/box.conf (a value ends at a blank)" in done.stderr, done.stderr
+    config = tmp_path / "config"
+    config.write_text(f'CONFIG_BUILTIN_CONF="{conf}"\n')
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "MFLAGS"}
+    done = run(["make", "-s", "-C", culvert_module.ROOT, f"O={tmp_path}/out", f"CONFIG_FILE={config}", "all"], env=environment)
+    assert done.returncode != 0
+    assert f'BUILTIN_CONF is "{conf}": make takes no name with a blank in it' in done.stderr, done.stderr

@@ -46,18 +46,16 @@ static bool signals_init(void)
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     struct sigaction action;
 
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a log's file that may not grow (ulimit -f) is like a full disk */
     memset(&action, 0, sizeof(action));
     sigemptyset(&action.sa_mask);
-    action.sa_handler = SIG_IGN;
-    if (sigaction(SIGPIPE, &action, NULL) != 0)
-        return false;
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
         if (sigaction(numbers[i], &action, NULL) != 0)
             return false;
-    /* It asks for nothing: a log's file that may not grow (ulimit -f) is like a full disk. */
-    return sigaction(SIGXFSZ, &action, NULL) == 0;
+    return true;
 }
 
 /* Descriptors 0, 1 and 2 must be taken, or a socket would become standard output. */

@@ -89,6 +89,17 @@ void port_detached(void)
     ready_pipe = -1;
 }
 
+/* A second name of somebody's file would empty that one. */
+static bool is_alone(int fd)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) != 0 || (S_ISREG(info.st_mode) && info.st_nlink == 1))
+        return true;
+    errno = ELOOP;
+    return false;
+}
+
 enum port_result port_pid_open(const char *path)
 {
     char number[16];
@@ -103,7 +114,8 @@ enum port_result port_pid_open(const char *path)
         return posix_fail(errno);
     if (!posix_fits(fd))
         return PORT_ERROR;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || ftruncate(fd, 0) != 0 || write(fd, number, (size_t)len) != len) {
+    if (!is_alone(fd) || flock(fd, LOCK_EX | LOCK_NB) != 0 || ftruncate(fd, 0) != 0 ||
+        write(fd, number, (size_t)len) != len) {
         int error = errno == EWOULDBLOCK ? EADDRINUSE : errno;
 
         close(fd);

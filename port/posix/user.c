@@ -15,6 +15,9 @@
 #define USER_ENTRY_MAX 1024
 #define GROUP_ENTRY_MAX 4096
 
+/* Bytes of where a link leads, or of the folder that it stands in. */
+#define LINK_MAX_BYTES 256
+
 /* Whose the files shall be that are opened. */
 static const struct port_user *owner;
 
@@ -94,21 +97,115 @@ void port_user_owns(const struct port_user *user)
     owner = geteuid() == 0 ? user : NULL;
 }
 
+#ifdef O_PATH
+
+/* A descriptor of the name itself: nobody can change it for another one between a question and what is done. */
+#define OPEN_NAME (O_PATH | O_NOFOLLOW | O_CLOEXEC)
+
+/* The folder that a path stands in; the working directory: AT_FDCWD. */
+static int open_folder(const char *path)
+{
+    const char *end = strrchr(path, '/');
+    char folder[LINK_MAX_BYTES];
+    size_t len = end != NULL ? (size_t)(end - path) + 1 : 0;
+
+    if (end == NULL)
+        return AT_FDCWD;
+    if (len >= sizeof(folder)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(folder, path, len);
+    folder[len] = '\0';
+    return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Where a link leads that root made, and nobody gave a second name, as text. */
+static bool read_roots_link(int folder, const char *name, char target[LINK_MAX_BYTES])
+{
+    int fd = openat(folder, name, OPEN_NAME);
+    struct stat info;
+    ssize_t len = -1;
+
+    if (fd < 0)
+        return false;
+    if (fstat(fd, &info) == 0 && S_ISLNK(info.st_mode) && info.st_uid == 0 && info.st_nlink == 1)
+        len = readlinkat(fd, "", target, LINK_MAX_BYTES);
+    close(fd);
+    if (len <= 0 || len >= LINK_MAX_BYTES) {
+        errno = ELOOP;
+        return false;
+    }
+    target[len] = '\0';
+    return true;
+}
+
 /* Whoever may write in the log's folder could have made a link there, which leads root to a file of its own: that would
-   be given away. Links that root made (/dev/stdout is one) are followed. */
-static bool is_roots_link(const char *path)
+   be given away. Links that root made (/dev/stdout is one) are followed, by what was read in them. */
+static int open_roots_link(const char *path, int flags, unsigned mode)
+{
+    const char *name = strrchr(path, '/');
+    char target[LINK_MAX_BYTES];
+    int folder = open_folder(path);
+    int fd = -1, error;
+
+    if (folder == -1)
+        return -1;
+    if (read_roots_link(folder, name != NULL ? name + 1 : path, target))
+        fd = openat(folder, target, flags, mode);
+    error = errno;
+    if (folder != AT_FDCWD)
+        close(folder);
+    errno = error;
+    return fd;
+}
+
+/* By a descriptor of the file: what has taken its name meanwhile is not given. */
+static bool give_name(const char *path)
+{
+    int fd = open(path, OPEN_NAME);
+    struct stat info;
+    bool given;
+    int error;
+
+    if (fd < 0)
+        return false;
+    given = fstat(fd, &info) == 0;
+    errno = ELOOP;
+    given = given && S_ISSOCK(info.st_mode) && info.st_uid == geteuid() && info.st_nlink == 1 &&
+            fchownat(fd, "", owner->uid, owner->gid, AT_EMPTY_PATH) == 0;
+    error = errno;
+    close(fd);
+    errno = error;
+    return given;
+}
+
+#else
+
+/* Systems that have no such descriptors leave a moment between the question and what is done. */
+static int open_roots_link(const char *path, int flags, unsigned mode)
 {
     struct stat info;
 
-    return lstat(path, &info) == 0 && S_ISLNK(info.st_mode) && info.st_uid == 0;
+    if (lstat(path, &info) == 0 && S_ISLNK(info.st_mode) && info.st_uid == 0)
+        return open(path, flags, mode);
+    errno = ELOOP;
+    return -1;
 }
+
+static bool give_name(const char *path)
+{
+    return lchown(path, owner->uid, owner->gid) == 0;
+}
+
+#endif
 
 int posix_open_to_give(const char *path, int flags, unsigned mode)
 {
     int fd = open(path, flags | (owner != NULL ? O_NOFOLLOW : 0), mode);
 
-    if (fd < 0 && errno == ELOOP && owner != NULL && is_roots_link(path))
-        fd = open(path, flags, mode);
+    if (fd < 0 && errno == ELOOP && owner != NULL)
+        fd = open_roots_link(path, flags, mode);
     return fd;
 }
 
@@ -127,7 +224,7 @@ bool posix_give_file(int fd)
 
 bool posix_give_socket(const char *path)
 {
-    return owner == NULL || lchown(path, owner->uid, owner->gid) == 0;
+    return owner == NULL || give_name(path);
 }
 
 /* Whether all of the process is this user already. */

@@ -108,6 +108,88 @@ def test_a_link_in_the_place_of_a_log_gives_nothing_away(make, place, link):
 
 
 @root
+@pytest.mark.parametrize("target", ["real.log", "./real.log", None])
+def test_links_of_roots_lead_where_they_say(make, place, target):
+    """Also from their own folder."""
+    proxy = make("User nobody")
+    os.symlink(target or os.path.join(place, "real.log"), proxy.log)
+    settled(proxy.start().pid)
+    assert os.stat(os.path.join(place, "real.log")).st_uid == NOBODY
+
+
+class Slowed:
+    """A proxy that is started under strace, which makes it wait behind the nth of some system calls (for a path), so that a
+    path can become another thing just then."""
+
+    def __init__(self, proxy, calls, nth, *options):
+        self.trace = proxy.conf + ".trace"
+        self.calls, self.nth = calls, nth
+        named = ",".join("?" + call for call in calls)  # not every machine has each
+        argv = ["strace", "-D", "-qq", "-o", self.trace, *options, "-e", f"trace={named}",
+                "-e", f"inject={named}:delay_exit=1500000:when={nth}", *proxy.argv]
+        self.process = Process(argv, proxy.errors)
+        wait_until(lambda: self.seen() or not self.process.running(), "the call")
+        if not self.seen():
+            pytest.skip("strace may not trace here: " + self.process.text())
+
+    def seen(self):
+        try:
+            with open(self.trace) as f:
+                return sum(f"{call}(" in line for line in f for call in self.calls) >= self.nth
+        except FileNotFoundError:
+            return False
+
+    def went_on(self):
+        """Whether it is behind what is tested: it has said so in its log, or has ended."""
+        return not self.process.running() or " runs" in self.process.text()
+
+
+@pytest.fixture
+def slow():
+    """Makes them; they end with the test."""
+    started = []
+
+    def start(*arguments):
+        started.append(Slowed(*arguments))
+        return started[-1]
+    yield start
+    for slowed in started:
+        slowed.process.end()
+
+
+def secret_in(place):
+    path = os.path.join(place, "secret")
+    with open(path, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as f:
+        f.write("secret")
+    return path
+
+
+@root
+def test_a_link_that_is_exchanged_meanwhile_gives_nothing_away(make, place, slow):
+    """Root's link was looked at, and then another one stands there."""
+    proxy, secret, real = make("User nobody", "LogLevel notice"), secret_in(place), os.path.join(place, "real.log")
+    os.symlink(real, proxy.log)
+    slowed = slow(proxy, ["newfstatat", "lstat", "fstat"], 1, "-P", proxy.log)
+    os.unlink(proxy.log)
+    os.symlink(secret, proxy.log)
+    os.chown(proxy.log, NOBODY, NOBODY, follow_symlinks=False)
+    wait_until(slowed.went_on, slowed.process.text)
+    assert (os.stat(secret).st_uid, os.stat(secret).st_size) == (0, 6)
+
+
+@root
+def test_a_socket_that_is_exchanged_meanwhile_gives_nothing_away(make, place, slow):
+    """Between bind and the change of its owner the socket's name becomes that of a file of root's."""
+    sock, secret = os.path.join(place, "socket"), secret_in(place)
+    proxy = make("User nobody", "LogLevel notice", f"Listen unix:{sock}")
+    slowed = slow(proxy, ["umask"], 2)
+    os.unlink(sock)
+    os.link(secret, sock)
+    wait_until(slowed.went_on, slowed.process.text)
+    assert (os.stat(secret).st_uid, os.stat(secret).st_size) == (0, 6)
+
+
+@root
 def test_reload_as_the_user(make, place):
     """It reads the configuration, opens the log that was renamed, and keeps the port."""
     os.chmod(place, 0o777)
@@ -178,6 +260,15 @@ def test_pid_file_is_of_one_process(make, place):
         assert f.read() == f"{proxy.pid}\n"
     assert proxy.process.end() == 0
     assert not os.path.exists(path)
+
+
+@root
+def test_pid_file_that_is_another_ones_second_name_is_no_start(make, place):
+    """It would be emptied."""
+    secret, path = secret_in(place), os.path.join(place, "pid")
+    os.link(secret, path)
+    assert make(f"PidFile {path}").refused() == f"culvert: error: PidFile {path}: a link, which is not followed\n"
+    assert os.stat(secret).st_size == 6
 
 
 @root

@@ -16,6 +16,9 @@ static const char conf[] = "Listen 8080\n"
 #define MANY (CONFIG_EXCHANGES / CONFIG_H2_STREAMS + 2)
 #define HOGS ((unsigned)min_size(MANY, CONFIG_H2_CLIENTS - 1))
 
+/* So many streams nghttp2 opens before it knows how many it may. */
+#define BEFORE_SETTINGS 100
+
 static struct h2_client *hogs[MANY];
 
 /* Each opens `each` streams, at once. */
@@ -83,14 +86,16 @@ static void first_flight(void **state)
 /* Nobody waits longer than H2_WAIT_MS: then what there is no room for is refused, and the client is heard again. */
 static void refused_in_time(void **state)
 {
-    unsigned count = (unsigned)min_size(MANY, CONFIG_H2_CLIENTS);
+    const unsigned count = (unsigned)min_size(MANY, CONFIG_H2_CLIENTS);
+    const unsigned each = (CONFIG_EXCHANGES + 20) / count + 1;
     unsigned refused = 0;
 
     (void)state;
     CORE_NEEDS(CONFIG_H2_LARGE_BLOCKS >= MANY);
+    CORE_NEEDS(each <= BEFORE_SETTINGS);
     core_world(&(struct sim_options){.seed = 1, .latency_ms = 1});
     sim_describe("refused in time");
-    open_many(count, (CONFIG_EXCHANGES + 20) / count + 1, &(struct h2_ask){.ask = {.query = "n=50&d=9000"}});
+    open_many(count, each, &(struct h2_ask){.ask = {.query = "n=50&d=9000"}});
     for (unsigned i = 0; i < count; i++)
         hogs[i]->gives_up = true;
     core_start(conf, NULL);

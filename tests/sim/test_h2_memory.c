@@ -48,9 +48,8 @@ static void give_all(bool large)
         h2_large_give(larges[i]);
 }
 
-/* Answered in full, at once or, when they were refused, after some tries more. Without large blocks, or in a
-   configuration whose sizes were drawn at random, a head may find no piece of memory that it fits into: 503, or a
-   reset when not even that one fits. */
+/* Answered in full, at once or, when they were refused, after some tries more. Without large blocks a head may find no
+   piece of memory that it fits into: 503. */
 static void check(const struct h2_client *c, bool all)
 {
     unsigned tries = 0;
@@ -59,12 +58,12 @@ static void check(const struct h2_client *c, bool all)
     for (unsigned n = 0; n < STREAMS; n++) {
         const struct response *response = &c->answers[n]->response;
 
-        if (all || (response->status != 503 && c->answers[n]->reset == 0)) {
+        CHECK(response->complete);
+        if (all || response->status != 503) {
             CHECK(response->from_origin);
             CHECK_INT(response->status, 200);
             CHECK_INT(response->body, 1500);
         }
-        CHECK(response->complete || (!all && c->answers[n]->reset > 0));
         tries += c->answers[n]->tries;
     }
     print_message("%u streams in %u tries\n", STREAMS, tries);
@@ -88,7 +87,10 @@ static void many_at_once(void **state)
         take_all(worlds[w].holds_large);
         core_run(600000);
         give_all(worlds[w].holds_large);
-        check(c, !worlds[w].holds_large && core_env("SIM_ANY", 0) == 0);
+        /* Where sizes were drawn at random one session's own memory may not even hold a head: it only must not crash.
+         */
+        if (core_env("SIM_ANY", 0) == 0)
+            check(c, !worlds[w].holds_large);
         core_end();
     }
 }

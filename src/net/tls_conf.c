@@ -51,18 +51,38 @@ static const char *protocols_h1[] = {"http/1.1", NULL};
 static const char *protocols_h2_only[] = {"h2", NULL};
 static const char *protocols_backend[] = {"h2", NULL};
 
-/* A suite that the library does not know would break its handshakes. */
+static bool is_of_13(int suite)
+{
+    return suite >> 8 == 0x13;
+}
+
+/* Whether the settings name suites of this one's version. */
+static bool names_like(int suite)
+{
+    for (unsigned i = 0; i < settings->suite_count; i++)
+        if (is_of_13(settings->suites[i]) == is_of_13(suite))
+            return true;
+    return false;
+}
+
+/* One that the library does not know would break its handshakes. */
+static void add_suite(int *suites, unsigned *count, int suite)
+{
+    if (mbedtls_ssl_ciphersuite_from_id(suite) != NULL && *count < TLS_SUITES_MOST)
+        suites[(*count)++] = suite;
+}
+
+/* Those that are named; of a version of which none is, all. */
 static void choose_suites(int *suites)
 {
-    const int *from = IS_ENABLED(CONFIG_TLS_CHACHA_FIRST) ? chacha_first : aes_first;
+    const int *all = IS_ENABLED(CONFIG_TLS_CHACHA_FIRST) ? chacha_first : aes_first;
     unsigned count = 0;
 
-    for (unsigned i = 0; settings->suite_count > 0 ? i < settings->suite_count : from[i] != 0; i++) {
-        int suite = settings->suite_count > 0 ? settings->suites[i] : from[i];
-
-        if (mbedtls_ssl_ciphersuite_from_id(suite) != NULL && count < TLS_SUITES_MOST)
-            suites[count++] = suite;
-    }
+    for (unsigned i = 0; i < settings->suite_count; i++)
+        add_suite(suites, &count, settings->suites[i]);
+    for (unsigned i = 0; all[i] != 0; i++)
+        if (!names_like(all[i]))
+            add_suite(suites, &count, all[i]);
     suites[count] = 0;
 }
 

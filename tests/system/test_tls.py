@@ -140,6 +140,15 @@ def test_old_tls_is_refused(secure, peer, options):
     wait_until(lambda: "the handshake failed: no" in proxy.diagnostics(), "the reason in the log")
 
 
+@pytest.mark.parametrize("named", ["TLSv1.3 TLS_AES_256_GCM_SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256"])
+@pytest.mark.parametrize("options", [["--tls-max", "1.2"], []], ids=["1.2", "best"])
+def test_suites_are_of_their_version(secure, peer, named, options):
+    """As in httpd: who names suites of one version leaves the other's as they are."""
+    proxy = secure(peer, f"SSLCipherSuite {named}")
+    status, _, errors = curl(proxy, "/x", *options)
+    assert status == 0, errors
+
+
 def test_no_renegotiation_no_compression(secure, peer):
     shown = s_client(secure(peer).tls_port, "-tls1_2", stdin=b"R\n")
     assert "Compression: NONE" in shown and "no renegotiation" in shown, shown

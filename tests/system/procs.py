@@ -114,8 +114,10 @@ class Process:
         """True when the process ended in time. Told by the kernel: subprocess would look only now and then."""
         if self.running():
             descriptor = os.pidfd_open(self.pid)
-            select.select([descriptor], [], [], deadline)
+            ended = select.select([descriptor], [], [], deadline)[0]
             os.close(descriptor)
+            if ended:
+                self.popen.wait()  # who traces it takes note first
         return not self.running()
 
     def end(self, sign=signal.SIGTERM, deadline=DEADLINE):
